@@ -1,0 +1,3 @@
+"""voxterm: real-time spoken conversation in the terminal."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Sound in and out: devices and files behind one pair of protocols."""

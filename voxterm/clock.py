@@ -1,0 +1,77 @@
+"""One monotonic clock for both sides of a conversation.
+
+`RealClock` is the system's. `SkippingClock` lets recordings run as fast as the machine can while every
+latency stays true: it runs with real time while an engine works, and jumps over the time in which all wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since some fixed moment. Thread-safe, never goes back."""
+        ...
+
+    async def sleep_until(self, at_s: float) -> None:
+        """Return when `now()` is at least `at_s`; gives the event loop a turn in any case."""
+        ...
+
+    def working(self) -> _Working:
+        """While inside, somebody works and time must run as it really does."""
+        ...
+
+
+class _Working(Protocol):
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class RealClock:
+    def now(self) -> float:
+        return time.monotonic()
+
+    async def sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(max(0.0, at_s - self.now()))
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        yield
+
+
+class SkippingClock:
+    """Real time while anybody works, a jump while nobody does. Use from one event loop."""
+
+    def __init__(self) -> None:
+        self._skipped_s = 0.0
+        self._workers = 0
+        self._changed = asyncio.Event()
+
+    def now(self) -> float:
+        return time.monotonic() + self._skipped_s
+
+    async def sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(0)  # whoever was woken by the last step starts to work now
+        while (left_s := at_s - self.now()) > 0:
+            if self._workers == 0:
+                self._skipped_s += left_s
+                return
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left_s)
+            except asyncio.TimeoutError:
+                return
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        self._workers += 1
+        try:
+            yield
+        finally:
+            self._workers -= 1
+            self._changed.set()

@@ -1,0 +1,200 @@
+"""The roles that an engine can have, as the conversation knows them.
+
+An engine is synchronous, knows nothing of asyncio and is used from one thread at a time: `load`, `warm_up`,
+its verbs, `close`. Verbs that take time are plain generators. Whoever drives one may close it between two
+items; the engine must then be ready for the next call as if the generator had never run.
+
+Samples are float32 mono in [−1, 1]. What a microphone hears comes at 16 kHz; speech leaves at the
+synthesizer's own `rate_hz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples: TypeAlias = NDArray[np.float32]  # (N,)
+
+HEARING_RATE_HZ = 16_000
+"""The rate at which every VAD, transcriber and speech language model hears."""
+
+LoadProgress: TypeAlias = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all); 0 in all where the size is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line of the dialogue as the models must see it."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioEncoded:
+    """The samples of the turn have been taken in; nothing is decoded yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the person said in this turn, whole. Empty: no words were heard."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of the reply's text."""
+
+    text: str
+
+
+Understood: TypeAlias = AudioEncoded | Transcript | Delta
+
+
+@dataclass(frozen=True, slots=True)
+class WordMark:
+    """The word `text[start:end]` of what is spoken begins `at_s` seconds after the first sample of that text."""
+
+    start: int
+    end: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechTokens:
+    """The first speech tokens of a text are there, their sound not yet. Engines without tokens never say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """The next samples of a text's speech. `words` are the marks known by now, each given once, in order.
+
+    An engine that cannot tell where its words are gives none; the conversation then estimates.
+    """
+
+    samples: Samples  # (N,) at the synthesizer's rate_hz
+    words: tuple[WordMark, ...] = ()
+
+
+Spoken: TypeAlias = SpeechTokens | SpeechChunk
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice of the catalogue. `speaker` is what the engine itself calls it."""
+
+    name: str
+    engine: str
+    language: str  # BCP 47, like "en" or "en-US"
+    speaker: str
+    description: str = ""
+
+
+class Engine(Protocol):
+    """What all engines share."""
+
+    name: str
+
+    def load(self, progress: LoadProgress) -> None:
+        """Take up models and memory.
+
+        Raises:
+            EngineLoadError: a file, package or device is missing; its remedy says which.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Do once what makes the first real call slow."""
+        ...
+
+    def close(self) -> None:
+        """Give back everything. May be called twice, and after a failed load."""
+        ...
+
+
+@runtime_checkable
+class VoiceActivityDetector(Engine, Protocol):
+    frame_samples: int
+    """How many samples at 16 kHz `probability` takes, no more and no less."""
+
+    def probability(self, frame: Samples) -> float:
+        """The probability in [0, 1] that somebody speaks in this frame. Keeps state from frame to frame."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the frames so far."""
+        ...
+
+
+@runtime_checkable
+class Transcriber(Engine, Protocol):
+    def begin(self) -> None:
+        """A new turn: forget what was fed."""
+        ...
+
+    def feed(self, samples: Samples) -> str | None:
+        """Take the next samples (any number) of the turn; the text so far, or None where it has not changed."""
+        ...
+
+    def finish(self) -> Iterator[AudioEncoded | Transcript]:
+        """Transcribe what was fed since `begin`: AudioEncoded, then one Transcript.
+
+        More may be fed afterwards, and `finish` called again: it then speaks for all of it.
+        """
+        ...
+
+
+@runtime_checkable
+class LanguageModel(Engine, Protocol):
+    def reply(self, history: Sequence[Message]) -> Iterator[Delta]:
+        """Answer the last message of the history, which is the user's."""
+        ...
+
+
+@runtime_checkable
+class SpeechLanguageModel(Engine, Protocol):
+    """Hears and answers. `Cascade` makes one out of a Transcriber and a LanguageModel."""
+
+    def begin(self) -> None:
+        """A new turn: forget the samples of the last."""
+        ...
+
+    def hear(self, samples: Samples) -> str | None:
+        """Take the next samples of the turn; the text so far, or None where it has not changed."""
+        ...
+
+    def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
+        """Understand what was heard since `begin` and answer it: AudioEncoded, Transcript, Delta….
+
+        `history` is the dialogue before this turn. May be called in a pause, closed, and called again after
+        more was heard. After an empty Transcript no Delta follows.
+        """
+        ...
+
+    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
+        """Answer a line that was typed. What was heard in an open turn stays as it is."""
+        ...
+
+
+@runtime_checkable
+class SpeechSynthesizer(Engine, Protocol):
+    rate_hz: int
+    """The rate of its samples; known after `load`."""
+
+    def voices(self) -> Sequence[str]:
+        """The speakers it knows, as `Voice.speaker` names them; known after `load`."""
+        ...
+
+    def speak(self, text: str, voice: Voice, speed: float = 1.0) -> Iterator[Spoken]:
+        """Speak a text. `speed` 2.0 takes half the time.
+
+        Raises:
+            VoiceError: it has no such speaker.
+            EngineError: it failed.
+        """
+        ...

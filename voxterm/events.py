@@ -1,0 +1,232 @@
+"""Frozen facts of a conversation. They go up to whoever watches: the screen, the store, a benchmark.
+
+Times are seconds on the conversation's clock (`clock.Clock.now`). `turn` is the number of the turn a fact
+belongs to, from 1. The facts of one turn come in this order (those in brackets may be missing or repeat):
+
+    SpeechStarted  PartialTranscript…  [SpeechPaused [SpeechResumed]]…  (TurnDropped | TurnEnded)
+    TranscriptReady  ReplyDelta…  [ReplyStarted  ReplyHeard…]  [Interrupted]  TurnFinished
+
+A typed turn begins with TurnEnded. A reply that has not been heard is withdrawn (ReplyWithdrawn) when the
+person goes on speaking; the turn is then open again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+
+class State(Enum):
+    """What voxterm is doing: the one word at the top right of the screen."""
+
+    LOADING = "loading"
+    LISTENING = "listening"  # nobody speaks
+    HEARING = "hearing"  # the person speaks
+    THINKING = "thinking"  # the turn is over; no sound of the reply yet
+    SPEAKING = "speaking"  # the reply is audible
+    MUTED = "muted"  # the microphone is not listened to
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    state: State
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """An engine is being loaded; `total_bytes` is 0 where the size is not known."""
+
+    engine: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything is loaded: the person can speak. `engines` maps each role to the name of its engine."""
+
+    profile: str
+    engines: Mapping[str, str]
+    voice: str
+    reason: str = ""  # why `auto` chose this profile
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialTranscript:
+    """What the recogniser believes so far. Each replaces the one before."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDropped:
+    """It was no speech after all (a click, a cough): the turn's number will be used again."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The turn is judged over. `typed` holds the text of a typed turn, else None."""
+
+    turn: int
+    at_s: float
+    typed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptReady:
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWithdrawn:
+    """The reply so far is void, and so is the transcript: the person went on before it was heard."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """The first sample of the reply was handed to the loudspeaker."""
+
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHeard:
+    """The reply has been heard up to here: `text[:heard_chars]`; the word that sounds now ends at `word_end`."""
+
+    turn: int
+    heard_chars: int
+    word_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The person cut the reply off, by voice or by key; the loudspeaker was silenced at `at_s`."""
+
+    turn: int
+    at_s: float
+    by_voice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A turn is complete, and this is all of it. `heard_reply` is what of `reply` had left the loudspeaker."""
+
+    turn: int
+    transcript: str
+    reply: str
+    heard_reply: str
+    interrupted: bool
+    typed: bool
+    started_at_s: float
+    ended_at_s: float  # judged over
+    finished_at_s: float
+    latency_ms: Mapping[str, float | None]  # every stage of `latency.STAGES`; None: no such stage in this turn
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAudio:
+    """The sound of a turn, for those who keep recordings: float32 mono as bytes, person at 16 kHz."""
+
+    turn: int
+    person: bytes = field(repr=False)
+    person_rate_hz: int
+    reply: bytes = field(repr=False)
+    reply_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something went wrong: what, and the remedy. `turn` is None where it belongs to no turn."""
+
+    what: str
+    remedy: str
+    category: str
+    turn: int | None = None
+
+
+class DeviceStatus(Enum):
+    OPEN = "open"
+    RECONNECTING = "reconnecting"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChanged:
+    """A microphone or loudspeaker was opened, lost or found missing."""
+
+    device: str  # "microphone" or "loudspeaker"
+    status: DeviceStatus
+    name: str  # the device's own name; "" where there is none
+    what: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A glance at the sound, about ten times a second."""
+
+    microphone_dbfs: float
+    loudspeaker_dbfs: float
+    speech_probability: float
+    buffered_ms: float  # reply that waits for the loudspeaker
+    overruns: int  # blocks of the microphone that were lost
+    underruns: int  # times the loudspeaker ran dry in a reply
+
+
+Event: TypeAlias = (
+    StateChanged
+    | Loading
+    | Ready
+    | SpeechStarted
+    | PartialTranscript
+    | SpeechPaused
+    | SpeechResumed
+    | TurnDropped
+    | TurnEnded
+    | TranscriptReady
+    | ReplyDelta
+    | ReplyWithdrawn
+    | ReplyStarted
+    | ReplyHeard
+    | Interrupted
+    | TurnFinished
+    | TurnAudio
+    | Trouble
+    | DeviceChanged
+    | Levels
+)
