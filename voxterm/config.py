@@ -1,0 +1,227 @@
+"""Settings: typed, validated, and each with the place it came from.
+
+Layers, later wins: the shipped `config.toml`, the user's `config.toml` in the system's folder for settings,
+the file of `--config`, variables `VOXTERM_SECTION__KEY`, flags. A key that nobody knows, a value of the
+wrong type and a value that cannot be are errors in whichever layer they stand, even where a later one
+overrides them. TOML values and typed flags must have the right type; variables and flags that are text are
+read as what the key takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import platformdirs
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from voxterm.config_layers import (
+    STRICT,
+    Layer,
+    checked_values,
+    file_layer,
+    flag_layer,
+    known_keys,
+    nested,
+    shown,
+    variable_layer,
+)
+from voxterm.errors import ConfigError
+
+SHIPPED = "config.toml"
+DEFAULT_PROMPT = (
+    "You are a friendly partner in a spoken conversation. Answer in one to three short sentences, in plain "
+    "words, as people talk. No lists, no headings, no emoji, no code. If something was unclear, ask."
+)
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Device: TypeAlias = Annotated[Annotated[int, Field(ge=0)] | Text, Field(union_mode="left_to_right")]
+Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = STRICT
+
+
+class AudioSettings(_Section):
+    """Devices by name, part of a name, or number."""
+
+    microphone: Device = "default"
+    loudspeaker: Device = "default"
+
+
+class TurnSettings(_Section):
+    """What is speech, and when a turn is over. `config.toml` says why each has its value."""
+
+    mode: Literal["open", "push_to_talk"] = "open"
+    vad: Literal["silero", "webrtc"] = "silero"
+    speech_threshold: Probability = 0.5
+    silence_threshold: Probability = 0.35
+    pre_roll_ms: int = Field(default=400, ge=300, le=2000)
+    min_speech_ms: int = Field(default=96, ge=32, le=1000)
+    pause_ms: int = Field(default=200, ge=64, le=2000)
+    end_silence_ms: int = Field(default=700, ge=100, le=5000)
+    barge_in_ms: int = Field(default=128, ge=32, le=2000)
+    max_turn_s: int = Field(default=120, ge=5, le=600)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> TurnSettings:
+        if self.silence_threshold > self.speech_threshold:
+            names = {"key": "silence_threshold", "other": "speech_threshold"}
+            raise PydanticCustomError("order", "{key} may not be above {other}", names)
+        if self.end_silence_ms <= self.pause_ms:
+            names = {"key": "end_silence_ms", "other": "pause_ms"}
+            raise PydanticCustomError("order", "{key} must be more than {other}", names)
+        return self
+
+
+class DialogueSettings(_Section):
+    system_prompt: str = DEFAULT_PROMPT
+    memory_turns: int = Field(default=200, ge=1, le=10_000)
+
+
+class SpeechSettings(_Section):
+    voice: Text = "english"
+    speed: float = Field(default=1.0, ge=0.5, le=2.0)
+
+
+class SessionSettings(_Section):
+    keep: bool = True
+    keep_audio: bool = False
+    folder: str = ""  # empty: the system's folder for state
+
+
+class ScreenSettings(_Section):
+    theme: Text = "textual-dark"
+
+
+class WebRtcVadSettings(_Section):
+    mode: int = Field(default=2, ge=0, le=3)
+
+
+class ElizaSettings(_Section):
+    seed: int | None = None
+
+
+class EngineSettings(_Section):
+    """What only one engine understands."""
+
+    webrtc_vad: WebRtcVadSettings = WebRtcVadSettings()
+    eliza: ElizaSettings = ElizaSettings()
+
+
+class Settings(BaseSettings):
+    """All settings. `Settings()` holds the documented defaults and reads no file and no variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    profile: Text = "auto"
+    audio: AudioSettings = AudioSettings()
+    turns: TurnSettings = TurnSettings()
+    dialogue: DialogueSettings = DialogueSettings()
+    speech: SpeechSettings = SpeechSettings()
+    sessions: SessionSettings = SessionSettings()
+    screen: ScreenSettings = ScreenSettings()
+    engines: EngineSettings = EngineSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: the layers are read by `load_settings`, which remembers their origin."""
+        return (init_settings,)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and for each dotted key the file, variable or flag that set it ("default": none did)."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: Any
+    origin: str
+
+
+def load_settings(
+    config_file: Path | None, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> Loaded:
+    """Read all layers.
+
+    Args:
+        config_file: the file of `--config`, if any; it must be there.
+        flags: dotted key → value, like {"speech.voice": "german"}; None stands for a flag that was not given.
+        environ: the environment; only `VOXTERM_…` and `XDG_CONFIG_HOME` are looked at.
+
+    Raises:
+        ConfigError: the first thing that is wrong, by layer, then by place in it.
+    """
+    defaults = Settings()
+    keys = list(known_keys(Settings))
+    values = {key: _Value(attrgetter(key)(defaults), "default") for key in keys}
+    for layer in _layers(config_file, flags, environ):
+        for key, value in checked_values(Settings, layer):
+            del values[key]  # so that the dict stays in the order of the layers
+            values[key] = _Value(value, layer.origin(key))
+    try:
+        settings = Settings(**nested({key: found.value for key, found in values.items()}))
+    except ValidationError as error:
+        raise _conflict(error, values) from None
+    return Loaded(settings, {key: values[key].origin for key in keys})
+
+
+def describe(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """(dotted key, value as TOML would write it, origin) for every setting, in the order of config.toml."""
+    return [(key, shown(attrgetter(key)(loaded.settings)), origin) for key, origin in loaded.origins.items()]
+
+
+def shipped_file() -> Path:
+    """The documented defaults: in the package of a wheel, or at the root of a checkout."""
+    package = Path(__file__).parent
+    in_wheel = package / SHIPPED
+    return in_wheel if in_wheel.is_file() else package.parent / SHIPPED
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """Where a person keeps their own settings; the file need not be there."""
+    xdg = Path(environ.get("XDG_CONFIG_HOME", ""))
+    folder = xdg / "voxterm" if xdg.is_absolute() else platformdirs.user_config_path("voxterm", False)
+    return folder / "config.toml"
+
+
+def _layers(
+    config_file: Path | None, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> Iterator[Layer]:
+    own = user_file(environ)
+    yield file_layer(Settings, shipped_file(), SHIPPED)
+    yield file_layer(Settings, own, str(own), may_be_missing=True)
+    if config_file is not None:
+        yield file_layer(Settings, config_file, str(config_file))
+    yield variable_layer(Settings, environ)
+    yield flag_layer(Settings, flags)
+
+
+def _conflict(error: ValidationError, values: Mapping[str, _Value]) -> ConfigError:
+    """Two settings that do not go together: the one that was set last is named first."""
+    problem = error.errors()[0]
+    section = ".".join(str(part) for part in problem["loc"])
+    pair = {f"{section}.{problem['ctx'][name]}" for name in ("key", "other")}
+    other, key = (name for name in values if name in pair)
+    return ConfigError(
+        f"{values[key].origin}: {key} is {shown(values[key].value)} while {other} is "
+        f"{shown(values[other].value)} ({values[other].origin})",
+        problem["msg"],
+    )

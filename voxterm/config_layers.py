@@ -1,0 +1,215 @@
+"""One layer of settings at a time: a TOML file, the variables, the flags, each as a nested table.
+
+Works for any tree of pydantic models; `config` says which. A dotted key ("turns.pause_ms") names a setting,
+and a layer knows what to call the place where one stands. All errors are ConfigError: the place, the key,
+what is wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSettingsSource
+
+from voxterm.errors import ConfigError
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+"""How every model of settings is made."""
+
+VARIABLE_PREFIX = "VOXTERM_"
+KEYS_WITH_A_FLAG = ("profile", "speech.voice", "speech.speed", "audio.microphone", "audio.loudspeaker")
+
+Origin: TypeAlias = Callable[[str], str]
+"""Dotted key → what to call the place it stands in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    table: Mapping[str, Any]  # nested, as TOML gives it
+    origin: Origin
+    lifts_text: bool = False  # a text is read as what its key takes
+
+
+def file_layer(model: type[BaseSettings], path: Path, origin: str, *, may_be_missing: bool = False) -> Layer:
+    """The settings of a TOML file, which messages call `origin`."""
+    try:
+        if may_be_missing and not path.exists():
+            return Layer({}, lambda _: origin)
+        if not path.is_file():
+            missing = "is not a file" if path.exists() else "there is no such file"
+            raise ConfigError(f"{origin}: {missing}", "give the path of a TOML file")
+        return Layer(TomlConfigSettingsSource(model, path).toml_data, lambda _: origin)
+    except OSError as error:
+        raise ConfigError(f"{origin}: cannot be read: {error.strerror}", "check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{origin}: byte {error.start} is not UTF-8", "save the file as UTF-8 text"
+        ) from None
+    except ValueError as error:  # TOMLDecodeError, of tomllib or of tomli
+        raise _syntax_error(path, origin, str(error)) from None
+
+
+def variable_layer(model: type[BaseSettings], environ: Mapping[str, str]) -> Layer:
+    """The settings of the variables `VOXTERM_…`; an unknown one is an error like an unknown key."""
+    known = [variable_name(key) for key in known_keys(model)]
+    ours = {name: environ[name] for name in sorted(environ) if name.startswith(VARIABLE_PREFIX)}
+    for name in ours:
+        if name not in known:
+            raise ConfigError(f"{name}: there is no such setting", _nearest(name, known))
+    source = EnvSettingsSource(model, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
+    source.env_vars = {name.lower(): text for name, text in ours.items()}
+    return Layer(source(), variable_name, lifts_text=True)
+
+
+def flag_layer(model: type[BaseSettings], flags: Mapping[str, object]) -> Layer:
+    """The settings of flags, dotted key → value; None stands for a flag that was not given."""
+    known = list(known_keys(model))
+    given = {key: value for key, value in flags.items() if value is not None}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{flag_name(key)}: {key}: there is no such setting", _nearest(key, known))
+    return Layer(nested(given), flag_name, lifts_text=True)
+
+
+def flag_name(key: str) -> str:
+    """The flag of a dotted key: "speech.voice" → "--voice"; most settings have none but `--set KEY=VALUE`."""
+    return f"--{_last(key)}" if key in KEYS_WITH_A_FLAG else "--set"
+
+
+def variable_name(key: str) -> str:
+    """The environment variable of a dotted key: "turns.pause_ms" → "VOXTERM_TURNS__PAUSE_MS"."""
+    return VARIABLE_PREFIX + key.replace(".", "__").upper()
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The dotted key of every setting, in the order of the models."""
+    for name, field in model.model_fields.items():
+        section = _section_of(field)
+        if section is None:
+            yield prefix + name
+        else:
+            yield from known_keys(section, f"{prefix}{name}.")
+
+
+def checked_values(model: type[BaseModel], layer: Layer) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value as its field takes it) for all of a layer, in the layer's order.
+
+    What depends on two keys is not checked here: the other may stand in another layer.
+    """
+    keys = list(known_keys(model))
+    known = keys + [key.rpartition(".")[0] for key in keys if "." in key]  # a section can be misspelt too
+    for key, field, raw in _leaves(model, layer.table, layer.origin, known):
+        yield key, _checked(field, raw, f"{layer.origin(key)}: {key}", layer.lifts_text)
+
+
+def nested(flat: Mapping[str, object]) -> dict[str, Any]:
+    """{"turns.pause_ms": 1} → {"turns": {"pause_ms": 1}}."""
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[name] = value
+    return tree
+
+
+def shown(value: object) -> str:
+    """A value as TOML writes it; tables and lists only by their kind."""
+    if value is None:
+        return "not set"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str) else str(value)
+
+
+def _syntax_error(path: Path, origin: str, message: str) -> ConfigError:
+    """tomllib ends its message with "(at line 3, column 5)" or "(at end of document)"."""
+    found = re.search(r" *\(at (?:line (\d+), column \d+|end of document)\)$", message)
+    line = found[1] if found and found[1] else len(path.read_text("utf-8").splitlines())
+    what = message[: found.start()] if found else message
+    return ConfigError(
+        f"{origin}, line {line}: this is not TOML: {what}", 'a setting is written key = "value"'
+    )
+
+
+def _leaves(
+    model: type[BaseModel], table: Mapping[str, Any], origin: Origin, known: list[str], prefix: str = ""
+) -> Iterator[tuple[str, FieldInfo, Any]]:
+    """(dotted key, its field, its raw value) for every value in a table, in the table's order."""
+    for name, raw in table.items():
+        key = prefix + name
+        field = model.model_fields.get(name)
+        if field is None:
+            raise ConfigError(f"{origin(key)}: {key}: there is no such setting", _nearest(key, known))
+        section = _section_of(field)
+        if section is None:
+            yield key, field, raw
+        elif isinstance(raw, dict):
+            yield from _leaves(section, raw, origin, known, f"{key}.")
+        else:
+            what = f"{origin(key)}: {key} is {_short(raw)}, but it is a section"
+            raise ConfigError(what, f"write [{key}] and its settings below it")
+
+
+def _section_of(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _checked(field: FieldInfo, raw: Any, place: str, lifts_text: bool) -> Any:
+    kind: Any = Annotated[field.annotation, field]
+    adapter: TypeAdapter[Any] = TypeAdapter(kind, config=STRICT)
+    try:
+        if lifts_text and isinstance(raw, str):
+            return adapter.validate_strings(raw)
+        return adapter.validate_python(raw)
+    except ValidationError:
+        takes = _takes(adapter.json_schema())
+        raise ConfigError(f"{place} is {_short(raw)}", f"it takes {takes}") from None
+
+
+def _takes(schema: Mapping[str, Any]) -> str:
+    """What a key takes, in words, from the JSON schema of its type."""
+    if "anyOf" in schema:
+        return " or ".join(_takes(one) for one in schema["anyOf"] if one["type"] != "null")
+    if "enum" in schema:
+        return " or ".join(shown(one) for one in schema["enum"])
+    words = {
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "string": "a text",
+    }
+    word = words[schema["type"]]
+    if "maximum" in schema:
+        return f"{word} from {schema['minimum']} to {schema['maximum']}"
+    if "minimum" in schema:
+        return f"{word} of at least {schema['minimum']}"
+    return f"{word} that is not empty" if "minLength" in schema else word
+
+
+def _short(value: object) -> str:
+    text = shown(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _nearest(wrong: str, known: list[str]) -> str:
+    """The advice for a name that nobody knows: a key of that name in another section, or the most similar."""
+    same_name = [key for key in known if _last(key) == _last(wrong) and key != wrong]
+    close = same_name or difflib.get_close_matches(wrong, known, n=1, cutoff=0.0)
+    return f"the nearest is {close[0]}"
+
+
+def _last(key: str) -> str:
+    return key.rsplit(".", maxsplit=1)[-1]

@@ -1,0 +1,200 @@
+"""A session as a document: Markdown and subtitles for people, JSON for machines, stereo sound for both ears.
+
+Subtitles and sound share one time line, so they fit each other. It follows the clock from the start of the
+session; a pause of more than a minute, as before a session is resumed, is cut to a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timezone
+from pathlib import Path
+from typing import Literal, TextIO, TypeAlias, get_args
+
+from voxterm.errors import OutputError, SessionError, one_line
+from voxterm.store import SessionSummary, StoredTurn
+
+Format: TypeAlias = Literal["md", "json", "srt", "wav"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+PAUSE_LIMIT_S = 60.0
+ESTIMATED_CHARS_PER_S = 15.0
+"""How fast people and voices speak where there is no recording: LJ Speech has 15 characters a second."""
+SHORTEST_LINE_S = 0.5
+WAV_RATE_HZ = 24_000  # what most voices speak at
+
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>()#|~&!$])")
+_SUBTITLE_TAGS = str.maketrans("<>{}", "＜＞｛｝")
+
+
+def export_session(
+    summary: SessionSummary, turns: Sequence[StoredTurn], form: Format, out: Path | TextIO
+) -> None:
+    """Write a session to a file, or a text form of it to a stream.
+
+    Raises:
+        OutputError: the file cannot be written, or sound was asked for on a stream.
+        SessionError: sound was asked for and none was recorded.
+        AudioFileError: a recording is missing or broken.
+    """
+    if form == "wav":
+        if not isinstance(out, Path):
+            raise OutputError("sound cannot be written to a terminal", "name a file for it")
+        _write_wav(summary, turns, out)
+        return
+    text = _TEXT_FORMS[form](summary, turns)
+    if not isinstance(out, Path):
+        out.write(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written ({error.strerror})", "choose another place") from None
+
+
+def markdown(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
+    """The dialogue to read; what of a reply was not heard is struck through. Times are local."""
+    lines = [
+        f"# {_markdown_text(summary.title or summary.id)}",
+        "",
+        f"{summary.started_at.astimezone():%Y-%m-%d %H:%M} · session {_markdown_text(summary.id)} · "
+        f"{_markdown_text(summary.profile)} · voice {_markdown_text(summary.voice)}",
+    ]
+    for turn in turns:
+        said = _markdown_text(turn.transcript)
+        lines += [
+            "",
+            f"**You** {turn.started_at.astimezone():%H:%M:%S}{' (typed)' if turn.typed else ''}: {said}",
+        ]
+        if turn.reply:
+            lines += ["", f"**voxterm**: {_markdown_reply(turn)}"]
+        if turn.error:
+            lines += ["", f"*{_markdown_text(turn.error)}*"]
+    return "\n".join(lines) + "\n"
+
+
+def json_document(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
+    """One document with stable keys, in plain ASCII: no control character of a text reaches a terminal."""
+    document = {
+        "id": summary.id,
+        "started_at": summary.started_at.astimezone(timezone.utc).isoformat(),
+        "title": summary.title,
+        "profile": summary.profile,
+        "engines": dict(summary.engines),
+        "voice": summary.voice,
+        "turns": [_json_turn(turn) for turn in turns],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def subtitles(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
+    """SubRip subtitles of what was said and heard. No two overlap."""
+    entries: list[str] = []
+    for line in _time_line(summary, turns):
+        if text := _srt_text(line.text):
+            times = f"{_srt_time(line.start_s)} --> {_srt_time(line.end_s)}"
+            entries.append(f"{len(entries) + 1}\n{times}\n{line.speaker}: {text}\n")
+    return "\n".join(entries)
+
+
+_TEXT_FORMS: Mapping[str, Callable[[SessionSummary, Sequence[StoredTurn]], str]] = {
+    "md": markdown,
+    "json": json_document,
+    "srt": subtitles,
+}
+
+
+def _json_turn(turn: StoredTurn) -> dict[str, object]:
+    return {
+        "number": turn.number,
+        "transcript": turn.transcript,
+        "reply": turn.reply,
+        "heard_reply": turn.heard_reply,
+        "interrupted": turn.interrupted,
+        "typed": turn.typed,
+        "started_at": turn.started_at.astimezone(timezone.utc).isoformat(),
+        "latency_ms": dict(turn.latency_ms),
+    }
+
+
+def _markdown_text(text: str) -> str:
+    """The text on one line, its every sign shown as it is."""
+    return _MARKDOWN_SIGNS.sub(r"\\\1", one_line(" ".join(text.split())))
+
+
+def _markdown_reply(turn: StoredTurn) -> str:
+    unheard = turn.reply[len(turn.heard_reply) :] if turn.reply.startswith(turn.heard_reply) else turn.reply
+    parts = [_markdown_text(turn.heard_reply), f"~~{_markdown_text(unheard)}~~" if unheard.strip() else ""]
+    return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What one side said, and when, counted from the session's start."""
+
+    speaker: Literal["You", "voxterm"]
+    text: str
+    start_s: float
+    end_s: float
+    audio: Path | None
+
+
+def _time_line(summary: SessionSummary, turns: Sequence[StoredTurn]) -> Iterator[_Line]:
+    """Both sides in order, one after the other: a reply follows its question by what the turn measured."""
+    at_s = 0.0
+    cut_s = 0.0  # pauses taken out so far
+    for turn in turns:
+        true_s = (turn.started_at - summary.started_at).total_seconds() - cut_s
+        cut_s += max(0.0, true_s - at_s - PAUSE_LIMIT_S)
+        start_s = min(max(at_s, true_s), at_s + PAUSE_LIMIT_S)
+        end_s = start_s + _duration_s(turn.person_audio, turn.transcript)
+        yield _Line("You", turn.transcript, start_s, end_s, turn.person_audio)
+        wait_ms = turn.latency_ms.get("voice_to_voice") or turn.latency_ms.get("response") or 0.0
+        start_s = end_s + min(max(wait_ms / 1000.0, 0.0), PAUSE_LIMIT_S)
+        at_s = start_s + _duration_s(turn.reply_audio, turn.heard_reply)
+        yield _Line("voxterm", turn.heard_reply, start_s, at_s, turn.reply_audio)
+
+
+def _duration_s(audio: Path | None, text: str) -> float:
+    """Of the recording, else estimated from the text."""
+    if audio and audio.exists():
+        from voxterm.audio.wav import read_audio
+
+        return len(read_audio(audio, WAV_RATE_HZ)) / WAV_RATE_HZ
+    return max(SHORTEST_LINE_S, len(text) / ESTIMATED_CHARS_PER_S) if text else 0.0
+
+
+def _srt_time(at_s: float) -> str:
+    at_ms = round(at_s * 1000)
+    return f"{at_ms // 3_600_000:02d}:{at_ms // 60_000 % 60:02d}:{at_ms // 1000 % 60:02d},{at_ms % 1000:03d}"
+
+
+def _srt_text(text: str) -> str:
+    """On one line, since an empty one ends a subtitle; tags, which players obey, in full-width signs."""
+    return one_line(" ".join(text.split())).translate(_SUBTITLE_TAGS)
+
+
+def _write_wav(summary: SessionSummary, turns: Sequence[StoredTurn], out: Path) -> None:
+    """The person on the left, the replies on the right."""
+    import numpy as np
+
+    from voxterm.audio.wav import WavWriter, read_audio
+
+    if not any(turn.person_audio or turn.reply_audio for turn in turns):
+        raise SessionError(
+            f"session {summary.id} has no recordings", "recordings are kept with [sessions] keep_audio = true"
+        )
+    with WavWriter(out, WAV_RATE_HZ, channels=2) as writer:
+        written = 0
+        for line in _time_line(summary, turns):
+            if not line.audio:
+                continue
+            samples = read_audio(line.audio, WAV_RATE_HZ)
+            start = max(written, round(line.start_s * WAV_RATE_HZ))
+            stereo = np.zeros((start - written + len(samples), 2), np.float32)  # (N, left and right)
+            stereo[start - written :, 0 if line.speaker == "You" else 1] = samples
+            writer.write(stereo)
+            written += len(stereo)
