@@ -9,8 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
+
+
+HANDOVERS = 5
+"""Turns of the event loop before time is skipped: what one task hands to the next through a queue or an event
+takes two, and whoever is woken by it may have work to begin."""
 
 
 class Clock(Protocol):
@@ -22,14 +27,9 @@ class Clock(Protocol):
         """Return when `now()` is at least `at_s`; gives the event loop a turn in any case."""
         ...
 
-    def working(self) -> _Working:
+    def working(self) -> AbstractContextManager[None]:
         """While inside, somebody works and time must run as it really does."""
         ...
-
-
-class _Working(Protocol):
-    def __enter__(self) -> None: ...
-    def __exit__(self, *exc: object) -> None: ...
 
 
 class RealClock:
@@ -56,7 +56,8 @@ class SkippingClock:
         return time.monotonic() + self._skipped_s
 
     async def sleep_until(self, at_s: float) -> None:
-        await asyncio.sleep(0)  # whoever was woken by the last step starts to work now
+        for _ in range(HANDOVERS):
+            await asyncio.sleep(0)
         while (left_s := at_s - self.now()) > 0:
             if self._workers == 0:
                 self._skipped_s += left_s

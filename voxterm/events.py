@@ -160,7 +160,7 @@ class TurnFinished:
 
 @dataclass(frozen=True, slots=True)
 class TurnAudio:
-    """The sound of a turn, for those who keep recordings: float32 mono as bytes, person at 16 kHz."""
+    """The sound of a turn that has just finished, for those who keep recordings: float32 mono as bytes."""
 
     turn: int
     person: bytes = field(repr=False)

@@ -1,0 +1,111 @@
+"""The person's samples on their way to the engine that understands: in order, on its thread, none lost.
+
+An engine that fails while it listens does not lose the turn: its audio is kept until the turn is answered,
+and given to it once more, from the beginning, when the answer is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.engines.protocols import Message, Samples, SpeechLanguageModel, Understood
+from voxterm.errors import EngineError
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The audio of one turn, as far as it was given."""
+
+    heard: list[Samples] = field(default_factory=list)
+    waiting: deque[Samples] = field(default_factory=deque)  # not yet with the engine; bounded by max_turn_s
+    failed: bool = False
+
+
+class Ears:
+    """Feeds one turn after the other to a SpeechLanguageModel and asks it for answers."""
+
+    def __init__(
+        self,
+        engine: SpeechLanguageModel,
+        thread: EngineThread,
+        on_partial: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._thread = thread
+        self._on_partial = on_partial
+        self._turn = _Turn()
+
+    def begin(self) -> None:
+        """A new turn. What is still on its way belongs to the old one and is told no more."""
+        turn = self._turn = _Turn()
+        self._thread.post(lambda: self._guarded(turn, self._engine.begin))
+
+    def hear(self, samples: Samples) -> None:
+        """The next samples of the turn. Never waits: an engine that is busy gets them in one go later."""
+        turn = self._turn
+        turn.heard.append(samples)
+        turn.waiting.append(samples)
+        if len(turn.waiting) == 1:
+            self._thread.post(
+                lambda: self._guarded(turn, lambda: self._drain(turn)),
+                then=lambda text: self._drained(turn, text),
+            )
+
+    def audio(self) -> Samples:
+        """All that was heard in this turn. (N,) at 16 kHz"""
+        return _joined(self._turn.heard)
+
+    def answer(self, history: Sequence[Message]) -> Stream[Understood]:
+        """Have the turn so far understood and answered."""
+        turn = self._turn
+        return self._thread.stream(lambda: self._answered(turn, history))
+
+    def answer_text(self, history: Sequence[Message], text: str) -> Stream[Understood]:
+        """Have a typed line answered."""
+        return self._thread.stream(lambda: iter(self._engine.answer_text(history, text)))
+
+    def _drained(self, turn: _Turn, text: str | None) -> None:
+        if text is not None and turn is self._turn:
+            self._on_partial(text)
+
+    def _drain(self, turn: _Turn) -> str | None:
+        """On the engine's thread."""
+        samples = []
+        while turn.waiting:
+            samples.append(turn.waiting.popleft())
+        return self._engine.hear(_joined(samples)) if samples else None
+
+    def _guarded(self, turn: _Turn, work: Callable[[], str | None]) -> str | None:
+        """On the engine's thread: a failure is kept for `_answered`, which mends it or tells it."""
+        try:
+            return work()
+        except Exception:
+            turn.failed = True
+            return None
+
+    def _answered(self, turn: _Turn, history: Sequence[Message]) -> Iterator[Understood]:
+        """On the engine's thread: one more try, with all the audio, if it failed before any answer."""
+        if not turn.failed:
+            answer = self._engine.answer(history)
+            try:
+                first = next(answer, None)
+            except EngineError:
+                turn.failed = True
+            else:
+                if first is not None:
+                    yield first
+                    yield from answer
+                return
+        self._engine.begin()
+        self._engine.hear(_joined(turn.heard))
+        turn.failed = False
+        yield from self._engine.answer(history)
+
+
+def _joined(samples: Sequence[Samples]) -> Samples:
+    return np.concatenate(samples) if samples else np.zeros(0, np.float32)

@@ -1,0 +1,82 @@
+"""One exchange of a conversation: what the person said, the reply to it, and what became of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voxterm.audio.protocols import Loudspeaker
+from voxterm.conversation.reply import Reply
+from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
+from voxterm.events import TurnAudio, TurnFinished
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A turn and its reply, from the first sample heard to the last one played."""
+
+    number: int
+    started_at_s: float
+    typed: str | None = None
+    repeats: bool = False  # says an earlier reply once more: no turn of the dialogue
+    fed_until_sample: int = 0  # the engine has been given the microphone's samples up to here
+    last_speech_s: float | None = None
+    judged_over_s: float | None = None
+    reply: Reply | None = None  # the attempt under way, the last of possibly several
+    person_audio: Samples = field(default_factory=lambda: np.zeros(0, np.float32))  # (N,) at 16 kHz, if kept
+
+    @property
+    def over(self) -> bool:
+        """The person has finished; a reply may be heard."""
+        return self.judged_over_s is not None
+
+    @property
+    def transcript(self) -> str | None:
+        """What the person said; None while it is not known."""
+        if self.typed is not None:
+            return self.typed
+        return self.reply.transcript if self.reply else None
+
+    @property
+    def answering(self) -> bool:
+        """An attempt is being made."""
+        return self.reply is not None and self.reply.running
+
+    def audible(self, played_samples: int) -> bool:
+        """Samples of the reply are on their way out of the loudspeaker, or about to be followed by more."""
+        reply = self.reply
+        return bool(reply and reply.handed and (self.answering or played_samples < reply.end_sample))
+
+    def drop_attempt(self) -> None:
+        """Cancel what is being made; nothing of it was heard."""
+        if self.reply:
+            self.reply.cancel()
+        self.reply = None
+
+    def finished(
+        self, played_samples: int, interrupted: bool, loudspeaker: Loudspeaker, now_s: float
+    ) -> TurnFinished:
+        """All of it, the reply cut to what had left the loudspeaker at `played_samples`."""
+        reply = self.reply
+        if reply and reply.first_sample is not None and reply.stamps.left_s is None:
+            reply.stamps.left_s = loudspeaker.played_at(reply.first_sample)
+        return TurnFinished(
+            turn=self.number,
+            transcript=self.transcript or "",
+            reply=reply.spoken.text if reply else "",
+            heard_reply=reply.spoken.heard_text(played_samples) if reply else "",
+            interrupted=interrupted,
+            typed=self.typed is not None,
+            started_at_s=self.started_at_s,
+            ended_at_s=self.judged_over_s if self.judged_over_s is not None else now_s,
+            finished_at_s=now_s,
+            latency_ms=reply.stamps.breakdown() if reply else {},
+        )
+
+    def audio(self, played_samples: int, loudspeaker: Loudspeaker) -> TurnAudio:
+        """The sound of both sides, the reply's as far as it was heard."""
+        reply = self.reply.heard_audio(played_samples) if self.reply else np.zeros(0, np.float32)
+        return TurnAudio(
+            self.number, self.person_audio.tobytes(), HEARING_RATE_HZ, reply.tobytes(), loudspeaker.rate_hz
+        )

@@ -1,0 +1,343 @@
+"""Whose turn it is: the signals of the turn machine become exchanges, each with its attempts and its end.
+
+There is at most one exchange under way. An attempt to answer it is started in a pause, cancelled when the
+person goes on, released when the turn is judged over, cut off when the person speaks into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from voxterm.audio.protocols import Loudspeaker, Microphone
+from voxterm.clock import Clock
+from voxterm.config import Settings
+from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.conversation.ears import Ears
+from voxterm.conversation.exchange import Exchange
+from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.tape import Tape
+from voxterm.engines.protocols import (
+    Delta,
+    SpeechLanguageModel,
+    SpeechSynthesizer,
+    Understood,
+    Voice,
+    VoiceActivityDetector,
+)
+from voxterm.errors import VoxtermError, one_line
+from voxterm.events import (
+    Event,
+    Interrupted,
+    PartialTranscript,
+    ReplyHeard,
+    ReplyWithdrawn,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    Trouble,
+    TurnDropped,
+    TurnEnded,
+)
+from voxterm.history import Heard, History
+from voxterm.turns import Dropped, Ended, Opened, Paused, Resumed, TurnMachine, TurnSignal
+
+NOTHING_HEARD = Heard(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part: the engines by role, and why they were chosen."""
+
+    profile: str
+    reason: str
+    vad: VoiceActivityDetector
+    understanding: SpeechLanguageModel
+    synthesizer: SpeechSynthesizer
+    voice: Voice
+
+    def names(self) -> dict[str, str]:
+        return {"vad": self.vad.name, "understand": self.understanding.name, "speak": self.synthesizer.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Both ends of the sound, and the one clock they share."""
+
+    microphone: Microphone
+    loudspeaker: Loudspeaker
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class EngineThreads:
+    understanding: EngineThread
+    synthesizer: EngineThread
+
+
+class Floor:
+    """Follows the turn machine; keeps the dialogue. Lives on the event loop while a conversation runs."""
+
+    def __init__(
+        self,
+        cast: Cast,
+        threads: EngineThreads,
+        devices: Devices,
+        settings: Settings,
+        history: History,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.tape = Tape(settings.turns.max_turn_s + 10.0)  # the longest turn and what led to it
+        self.machine = TurnMachine(settings.turns)
+        self.exchange: Exchange | None = None
+        self.next_turn = 1
+        self._threads = threads
+        self._clock = devices.clock
+        self._loudspeaker = devices.loudspeaker
+        self._keep_audio = settings.sessions.keep_audio
+        self._history = history
+        self._tell = tell
+        self._ears = Ears(cast.understanding, threads.understanding, self._tell_partial)
+        self._mouth = Mouth(
+            cast.synthesizer,
+            threads.synthesizer,
+            cast.voice,
+            settings.speech.speed,
+            devices.loudspeaker,
+            settings.sessions.keep_audio,
+        )
+        self._finishing: list[Exchange] = []  # cut off before their transcripts came
+        self._last: Reply | None = None  # the newest attempt, whatever became of it
+        self._heard = NOTHING_HEARD
+        self._last_reply = ""
+
+    @property
+    def audible(self) -> bool:
+        """A reply is sounding."""
+        return bool(self.exchange and self.exchange.audible(self._loudspeaker.played_samples()))
+
+    @property
+    def buffered_s(self) -> float:
+        """How much of the reply waits for the loudspeaker."""
+        waiting = self._loudspeaker.written_samples() - self._loudspeaker.played_samples()
+        return max(0, waiting) / self._loudspeaker.rate_hz
+
+    def level(self) -> float:
+        """The RMS of what the loudspeaker plays now."""
+        reply = self.exchange.reply if self.exchange else None
+        return reply.level_at(self._loudspeaker.played_samples()) if reply else 0.0
+
+    def follow(self, signal: TurnSignal) -> None:
+        """Do what a signal of the turn machine asks for."""
+        if isinstance(signal, Opened):
+            self._open(signal)
+        elif isinstance(signal, Paused):
+            self._pause(signal)
+        elif isinstance(signal, Resumed):
+            self._resume(signal)
+        elif isinstance(signal, Ended):
+            self._end(signal)
+        elif isinstance(signal, Dropped) and self.exchange:
+            self._forget(self.exchange)
+
+    def feed(self) -> None:
+        """Give the engine what was heard since it was given something."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        samples = self.tape.since(exchange.fed_until_sample)
+        exchange.fed_until_sample = self.tape.end_sample
+        if len(samples):
+            self._ears.hear(samples)
+
+    def beat(self) -> None:
+        """Look how far the reply is: may it sound, what of it was heard, is it done."""
+        for late in [late for late in self._finishing if not late.answering]:
+            self._finishing.remove(late)
+            self._conclude_late(late)
+        exchange = self.exchange
+        if exchange is None or not exchange.over or exchange.reply is None:
+            return
+        if self.audible:
+            self.machine.answered()
+            self._tell_heard(exchange, exchange.reply)
+        else:
+            exchange.reply.may_sound(self.machine.may_speak)
+            if not exchange.answering:
+                self._settle(exchange, exchange.reply)
+
+    def answer_typed(self, text: str) -> None:
+        """A turn made with the keyboard."""
+        self.cut_off(by_voice=False)
+        exchange = Exchange(self.next_turn, self._clock.now(), typed=text)
+        self.next_turn += 1
+        self._tell(TurnEnded(exchange.number, exchange.started_at_s, typed=text))
+        self._answer_at_once(exchange, self._ears.answer_text(self._history.messages(), text))
+
+    def repeat(self) -> None:
+        """Say the last reply once more; it is no turn."""
+        text = self._last_reply
+        if not text or self.machine.turn_open:
+            return
+        self.cut_off(by_voice=False)
+        exchange = Exchange(self.next_turn - 1, self._clock.now(), typed="", repeats=True)
+        self._answer_at_once(exchange, self._threads.understanding.stream(lambda: _said_again(text)))
+
+    def cut_off(self, *, by_voice: bool) -> None:
+        """End the exchange under way: silence the loudspeaker, keep what was heard."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is None:
+            return
+        if exchange.reply and exchange.answering and exchange.transcript is None:
+            exchange.reply.only_transcribe()
+            self._finishing.append(exchange)
+            return
+        if exchange.reply:
+            exchange.reply.cancel()
+        self._loudspeaker.silence()
+        now_s = self._clock.now()
+        self._tell(Interrupted(exchange.number, now_s, by_voice))
+        self._conclude(exchange, interrupted=True)
+
+    async def close(self) -> None:
+        """End what is under way; what was said is kept, with what was heard."""
+        if self.exchange and not self.exchange.over:
+            self._forget(self.exchange)
+        self.cut_off(by_voice=False)
+        for late in self._finishing:
+            if late.reply:
+                await late.reply.ended()
+            self._conclude_late(late)
+        self._finishing.clear()
+        if self._last:
+            await self._last.ended()
+
+    def _open(self, signal: Opened) -> None:
+        self.cut_off(by_voice=signal.barge_in)
+        started_at_s = self.tape.time_of(signal.from_sample)
+        self.exchange = Exchange(self.next_turn, started_at_s, fed_until_sample=signal.from_sample)
+        self.next_turn += 1
+        self._tell(SpeechStarted(self.exchange.number, started_at_s))
+        self._ears.begin()
+        self.feed()
+
+    def _pause(self, signal: Paused) -> None:
+        exchange = self._under_way()
+        self.feed()
+        self._tell(SpeechPaused(exchange.number, self.tape.time_of(signal.last_speech_sample)))
+        self._ask(exchange)
+
+    def _resume(self, signal: Resumed) -> None:
+        exchange = self._under_way()
+        exchange.drop_attempt()
+        if exchange.over:
+            exchange.judged_over_s = None
+            self._tell(ReplyWithdrawn(exchange.number))
+        self._tell(SpeechResumed(exchange.number, self._clock.now()))
+        exchange.fed_until_sample = max(exchange.fed_until_sample, signal.from_sample)
+        self.feed()
+
+    def _end(self, signal: Ended) -> None:
+        exchange = self._under_way()
+        exchange.judged_over_s = self._clock.now()
+        exchange.last_speech_s = self.tape.time_of(self.tape.speech_end(signal.last_speech_sample))
+        self._tell(TurnEnded(exchange.number, exchange.judged_over_s))
+        if exchange.reply is None:
+            self.feed()
+            self._ask(exchange)
+        self._release(exchange)
+        if self._keep_audio:
+            exchange.person_audio = self._ears.audio()
+
+    def _ask(self, exchange: Exchange) -> None:
+        self._attempt(exchange, self._ears.answer(self._history.messages()))
+
+    def _answer_at_once(self, exchange: Exchange, understood: Stream[Understood]) -> None:
+        self.exchange = exchange
+        exchange.judged_over_s = exchange.started_at_s
+        self._attempt(exchange, understood)
+        self._release(exchange)
+
+    def _attempt(self, exchange: Exchange, understood: Stream[Understood]) -> None:
+        reply = exchange.reply = Reply(exchange.number, self._mouth, self._clock, self._tell)
+        reply.start(understood, after=self._last)
+        self._last = reply
+        self._heard = NOTHING_HEARD
+
+    def _release(self, exchange: Exchange) -> None:
+        """The turn is judged over: tell what was found, and let it sound unless somebody begins to speak."""
+        if exchange.reply:
+            exchange.reply.stamps.last_speech_s = exchange.last_speech_s
+            exchange.reply.stamps.judged_over_s = exchange.judged_over_s
+            exchange.reply.commit()
+            exchange.reply.may_sound(self.machine.may_speak)
+
+    def _tell_heard(self, exchange: Exchange, reply: Reply) -> None:
+        if reply.first_sample is not None and reply.stamps.left_s is None:
+            reply.stamps.left_s = self._loudspeaker.played_at(reply.first_sample)
+        heard = reply.spoken.heard(self._loudspeaker.played_samples())
+        if heard != self._heard:
+            self._heard = heard
+            self._tell(ReplyHeard(exchange.number, heard.chars, heard.word_end))
+
+    def _settle(self, exchange: Exchange, reply: Reply) -> None:
+        """The attempt has ended and nothing of it sounds any more."""
+        self._tell_heard(exchange, reply)
+        if reply.error:
+            self._tell_trouble(exchange, reply.error)
+        if exchange.transcript == "" and not exchange.repeats and not reply.error:
+            self._forget(exchange)
+            return
+        self.exchange = None
+        self.machine.answered()
+        self._conclude(exchange, interrupted=False)
+
+    def _conclude(self, exchange: Exchange, *, interrupted: bool) -> None:
+        """The exchange is complete: into the history, and told whole."""
+        if exchange.repeats:
+            return
+        played_samples = self._loudspeaker.played_samples()
+        finished = exchange.finished(played_samples, interrupted, self._loudspeaker, self._clock.now())
+        self._history.add_turn(finished.transcript, finished.heard_reply, interrupted)
+        self._last_reply = finished.reply or self._last_reply
+        self._tell(finished)
+        if self._keep_audio:
+            self._tell(exchange.audio(played_samples, self._loudspeaker))
+
+    def _conclude_late(self, exchange: Exchange) -> None:
+        """An exchange that was cut off before it was known what the person had said."""
+        if exchange.reply and exchange.reply.error:
+            self._tell_trouble(exchange, exchange.reply.error)
+        if exchange.transcript:
+            self._conclude(exchange, interrupted=True)
+        else:
+            self._tell(TurnDropped(exchange.number))
+
+    def _forget(self, exchange: Exchange) -> None:
+        """It was no speech: its number is free again."""
+        exchange.drop_attempt()
+        self.exchange = None
+        self.machine.answered()
+        if exchange.number == self.next_turn - 1:
+            self.next_turn -= 1
+        self._tell(TurnDropped(exchange.number))
+
+    def _tell_partial(self, text: str) -> None:
+        if self.exchange and not self.exchange.over:
+            self._tell(PartialTranscript(self.exchange.number, text))
+
+    def _tell_trouble(self, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, VoxtermError):
+            self._tell(Trouble(error.what, error.remedy, error.category, exchange.number))
+        else:
+            what = one_line(f"{type(error).__name__}: {error}")
+            self._tell(Trouble(what, "say it again; the next turn works", "engine", exchange.number))
+
+    def _under_way(self) -> Exchange:
+        if self.exchange is None:
+            raise RuntimeError("the turn machine speaks of a turn that was never opened")
+        return self.exchange
+
+
+def _said_again(text: str) -> Iterator[Understood]:
+    yield Delta(text)

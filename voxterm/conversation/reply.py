@@ -1,0 +1,253 @@
+"""One attempt to answer a turn: understood, put into pieces, spoken, and held back until it may be heard.
+
+An attempt may be started in a pause, before the turn is judged over. Everything it finds out is kept to
+itself until `commit`, and no sample of it reaches the loudspeaker before `may_sound`. It can be cancelled at
+any moment and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxterm.audio.protocols import Loudspeaker
+from voxterm.audio.resample import StreamResampler
+from voxterm.clock import Clock
+from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.engines.protocols import (
+    AudioEncoded,
+    Samples,
+    SpeechSynthesizer,
+    SpeechTokens,
+    Spoken,
+    Transcript,
+    Understood,
+    Voice,
+)
+from voxterm.errors import VoxtermError
+from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
+from voxterm.history import SpokenReply
+from voxterm.latency import Stamps
+from voxterm.sentences import Piece, SentenceSplitter
+
+PIECES_AHEAD = 64
+"""How many pieces of text may wait to be spoken: minutes of speech."""
+
+LEVEL_S = 0.05
+"""How finely the loudness of a reply is kept for the meters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mouth:
+    """What a reply needs to be spoken: the engine on its thread, its voice, and the loudspeaker."""
+
+    engine: SpeechSynthesizer
+    thread: EngineThread
+    voice: Voice
+    speed: float
+    loudspeaker: Loudspeaker
+    keeps_audio: bool = False
+
+    def speak(self, text: str) -> Stream[Spoken]:
+        return self.thread.stream(lambda: iter(self.engine.speak(text, self.voice, self.speed)))
+
+
+class Reply:
+    """`start` it once; look at what it has found at any time."""
+
+    def __init__(self, turn: int, mouth: Mouth, clock: Clock, tell: Callable[[Event], None]) -> None:
+        self.turn = turn
+        self.stamps = Stamps()
+        self.transcript: str | None = None
+        self.spoken = SpokenReply()
+        self.first_sample: int | None = None  # of the loudspeaker's written samples; None: nothing handed yet
+        self.end_sample = 0
+        self.error: Exception | None = None
+        self._mouth = mouth
+        self._clock = clock
+        self._tell = tell
+        self._task: asyncio.Task[None] | None = None
+        self._understood: Stream[Understood] | None = None
+        self._committed = False
+        self._held_events: list[Event] = []
+        self._may_sound = asyncio.Event()
+        self._wanted = True
+        self._pieces: asyncio.Queue[Piece | None] = asyncio.Queue(PIECES_AHEAD)
+        self._piece_samples = 0  # of the piece being spoken
+        self._kept: list[Samples] = []  # what was handed over, where recordings are wanted
+        self._levels: list[tuple[int, float]] = []  # (sample it begins at, RMS), in order
+
+    def start(self, understood: Stream[Understood], after: Reply | None) -> None:
+        """Begin. `after` is the reply before, which must have come to rest before this one may sound."""
+        self.stamps.asked_s = self._clock.now()
+        self._understood = understood
+        self._task = asyncio.create_task(self._run(understood, after), name=f"reply {self.turn}")
+
+    def cancel(self) -> None:
+        """Stop: nothing more will be told or handed to the loudspeaker."""
+        self._committed = False
+        if self._task:
+            self._task.cancel()
+        if self._understood:
+            self._understood.cancel()
+
+    async def ended(self) -> None:
+        """Wait until it is over, or until its cancelling is through."""
+        if self._task:
+            await asyncio.wait([self._task])
+
+    @property
+    def running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def _run(self, understood: Stream[Understood], after: Reply | None) -> None:
+        parts = [
+            asyncio.create_task(self._understand(understood), name=f"understand {self.turn}"),
+            asyncio.create_task(self._speak(after), name=f"speak {self.turn}"),
+        ]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for part in parts:
+                part.cancel()
+            ends = await asyncio.gather(*parts, return_exceptions=True)
+            await understood.aclose()
+            self._mouth.loudspeaker.end_reply()
+            failed = [end for end in ends if isinstance(end, Exception)]
+            self.error = failed[0] if failed else self.error
+
+    def commit(self) -> None:
+        """The turn is over: what was found so far is told, and what comes is told as it comes."""
+        self._committed = True
+        for event in self._held_events:
+            self._tell(event)
+        self._held_events.clear()
+
+    def may_sound(self, allowed: bool) -> None:
+        """Let the first sample go to the loudspeaker, or hold it back; of no effect once it is gone."""
+        if allowed:
+            self._may_sound.set()
+        else:
+            self._may_sound.clear()
+
+    def only_transcribe(self) -> None:
+        """No answer is wanted any more, but what the person said is."""
+        self._wanted = False
+
+    @property
+    def handed(self) -> bool:
+        """Samples of it have been given to the loudspeaker."""
+        return self.first_sample is not None
+
+    def level_at(self, sample: int) -> float:
+        """The RMS of what the loudspeaker plays at this sample, 0 where it plays nothing of this reply."""
+        while len(self._levels) > 1 and self._levels[1][0] <= sample:
+            self._levels.pop(0)
+        return self._levels[0][1] if self._levels and self._levels[0][0] <= sample < self.end_sample else 0.0
+
+    def heard_audio(self, played_samples: int) -> Samples:
+        """What of it has left the loudspeaker, where recordings are kept. (N,) at the loudspeaker's rate"""
+        kept = np.concatenate(self._kept) if self._kept else np.zeros(0, np.float32)
+        return kept[: max(0, played_samples - (self.first_sample or 0))]
+
+    async def _understand(self, understood: Stream[Understood]) -> None:
+        splitter = SentenceSplitter()
+        async for item in understood:
+            for piece in self._take(item, splitter):
+                await self._give(piece)
+            if not self._wanted and self.transcript is not None:
+                break
+        for piece in splitter.finish():
+            await self._give(piece)
+        await self._pieces.put(None)
+
+    def _take(self, item: Understood, splitter: SentenceSplitter) -> list[Piece]:
+        stamps, now_s = self.stamps, self._clock.now()
+        if isinstance(item, AudioEncoded):
+            stamps.audio_encoded_s = now_s
+            return []
+        if isinstance(item, Transcript):
+            stamps.transcript_s = now_s
+            self.transcript = item.text
+            self._say(TranscriptReady(self.turn, item.text))
+            return []
+        stamps.first_text_s = stamps.first_text_s or now_s
+        self.spoken.append_text(item.text)
+        self._say(ReplyDelta(self.turn, item.text))
+        return splitter.push(item.text)
+
+    async def _speak(self, after: Reply | None) -> None:
+        """Speak piece after piece. A voice that fails is an error of the turn; its text still comes."""
+        while (piece := await self._pieces.get()) is not None:
+            if self.error or not self._wanted or not piece.text:
+                continue
+            stream = self._mouth.speak(piece.text)
+            try:
+                await self._speak_piece(piece, stream, after)
+            except VoxtermError as error:
+                self.error = error
+            finally:
+                await stream.aclose()
+
+    async def _speak_piece(self, piece: Piece, stream: Stream[Spoken], after: Reply | None) -> None:
+        resampler = StreamResampler(self._mouth.engine.rate_hz, self._mouth.loudspeaker.rate_hz)
+        begun = False
+        async for item in stream:
+            now_s = self._clock.now()
+            self.stamps.first_speech_s = self.stamps.first_speech_s or now_s
+            if isinstance(item, SpeechTokens):
+                continue
+            self.stamps.first_samples_s = self.stamps.first_samples_s or now_s
+            if not begun:
+                await self._until_allowed(after)
+                self.spoken.begin_piece(piece, self._mouth.loudspeaker.written_samples())
+                begun = True
+                self._piece_samples = 0
+            self.spoken.add_marks(item.words, self._mouth.loudspeaker.rate_hz)
+            await self._play(resampler.push(item.samples))
+        if begun:
+            await self._play(resampler.finish())
+            self.spoken.end_piece()
+
+    async def _until_allowed(self, after: Reply | None) -> None:
+        if self.handed:
+            return
+        if after:
+            await after.ended()
+        await self._may_sound.wait()
+
+    async def _play(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        loudspeaker = self._mouth.loudspeaker
+        at_sample = loudspeaker.written_samples()
+        if self.first_sample is None:
+            self.first_sample = at_sample
+            self.stamps.handed_s = self._clock.now()
+            self._say(ReplyStarted(self.turn, self.stamps.handed_s))
+        self._note_levels(samples, at_sample)
+        if self._mouth.keeps_audio:
+            self._kept.append(samples)
+        await loudspeaker.write(samples)
+        self.end_sample = at_sample + len(samples)
+        self._piece_samples += len(samples)
+        self.spoken.piece_samples(self._piece_samples)
+
+    def _note_levels(self, samples: Samples, at_sample: int) -> None:
+        step = max(1, round(self._mouth.loudspeaker.rate_hz * LEVEL_S))
+        for begin in range(0, len(samples), step):
+            rms = float(np.sqrt(np.mean(np.square(samples[begin : begin + step]))))
+            self._levels.append((at_sample + begin, rms))
+
+    async def _give(self, piece: Piece) -> None:
+        self.stamps.first_sentence_s = self.stamps.first_sentence_s or self._clock.now()
+        await self._pieces.put(piece)
+
+    def _say(self, event: Event) -> None:
+        if self._committed:
+            self._tell(event)
+        else:
+            self._held_events.append(event)
