@@ -248,7 +248,7 @@ async def test_a_noise_without_words_is_no_turn() -> None:
 
 async def test_a_typed_line_is_a_turn() -> None:
     scene = Scene(Listener("typed answer"))
-    typed = []
+    typed: list[Event] = []
 
     def meanwhile(conversation: Conversation, event: Event) -> None:
         if isinstance(event, Ready):
@@ -310,7 +310,7 @@ async def test_the_talk_key_makes_a_turn_without_waiting_for_silence() -> None:
 
 async def test_repeat_says_the_last_reply_again_and_is_no_turn() -> None:
     scene = Scene()
-    repeated = []
+    repeated: list[Event] = []
 
     def meanwhile(conversation: Conversation, event: Event) -> None:
         if isinstance(event, TurnFinished) and not repeated:

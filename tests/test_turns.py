@@ -1,0 +1,335 @@
+"""The turn machine: examples by name, then any order of frames and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from voxterm.config import TurnSettings
+from voxterm.turns import Dropped, Ended, Opened, Paused, Phase, Resumed, TurnMachine, TurnSignal
+
+FRAME = 512
+RATE = 16_000
+TURNS = TurnSettings()
+
+
+@dataclass
+class Person:
+    """Feeds a machine frame by frame and keeps what it says."""
+
+    machine: TurnMachine = field(default_factory=lambda: TurnMachine(TURNS))
+    sample: int = 0
+    signals: list[TurnSignal] = field(default_factory=list)
+
+    def frames(self, count: int, probability: float, audible: bool = False) -> list[TurnSignal]:
+        """So many frames of one probability; what they brought."""
+        brought: list[TurnSignal] = []
+        for _ in range(count):
+            self.sample += FRAME
+            brought += self.machine.frame(self.sample, FRAME, probability, reply_audible=audible)
+        self.signals += brought
+        return brought
+
+    def speak(self, seconds: float, audible: bool = False) -> list[TurnSignal]:
+        return self.frames(round(seconds * RATE / FRAME), 0.9, audible)
+
+    def be_silent(self, seconds: float, audible: bool = False) -> list[TurnSignal]:
+        return self.frames(round(seconds * RATE / FRAME), 0.05, audible)
+
+
+def person(**changes: object) -> Person:
+    return Person(TurnMachine(TURNS.model_copy(update=changes)))
+
+
+def kinds(signals: list[TurnSignal]) -> list[str]:
+    return [type(signal).__name__ for signal in signals]
+
+
+def test_a_sentence_opens_pauses_and_ends() -> None:
+    someone = Person()
+    someone.be_silent(1)
+    assert kinds(someone.speak(1)) == ["Opened"]
+    assert kinds(someone.be_silent(1)) == ["Paused", "Ended"]
+    assert someone.machine.phase is Phase.OVER
+
+
+def test_the_turn_begins_with_its_pre_roll() -> None:
+    someone = Person()
+    someone.be_silent(2)
+    onset = someone.sample
+    (opened,) = someone.speak(0.5)
+    assert isinstance(opened, Opened)
+    assert opened.from_sample == onset - TURNS.pre_roll_ms * 16
+    assert TURNS.pre_roll_ms >= 300
+
+
+def test_a_turn_at_the_very_beginning_starts_at_sample_0() -> None:
+    someone = Person()
+    (opened,) = someone.speak(0.5)
+    assert opened == Opened(0, barge_in=False)
+
+
+def test_pause_and_end_come_after_the_silences_of_the_settings() -> None:
+    someone = Person()
+    someone.speak(1)
+    last_speech = someone.sample
+    paused, ended = someone.be_silent(1)
+    assert paused == Paused(last_speech)
+    assert isinstance(ended, Ended)
+    assert ended.last_speech_sample == last_speech
+    assert 0 <= ended.at_sample - last_speech - TURNS.end_silence_ms * 16 < FRAME
+
+
+def test_speech_in_a_pause_resumes_the_turn() -> None:
+    someone = Person()
+    someone.speak(1)
+    assert kinds(someone.be_silent(0.4)) == ["Paused"]
+    assert kinds(someone.speak(0.5)) == ["Resumed"]
+    assert kinds(someone.be_silent(1)) == ["Paused", "Ended"]
+
+
+def test_a_click_opens_nothing() -> None:
+    someone = Person()
+    someone.frames(1, 0.99)
+    someone.be_silent(0.5)
+    someone.frames(2, 0.99)
+    assert someone.be_silent(1) == []
+    assert someone.signals == []
+
+
+def test_a_plosive_does_not_break_the_beginning_of_a_word() -> None:
+    """Two voiced frames, the closure of a t, two voiced frames: that is a word."""
+    someone = Person()
+    someone.be_silent(1)
+    onset = someone.sample
+    someone.frames(2, 0.9)
+    someone.frames(2, 0.1)
+    someone.frames(2, 0.9)
+    (opened,) = someone.signals
+    assert isinstance(opened, Opened)
+    assert opened.from_sample == onset - TURNS.pre_roll_ms * 16, "counted from the first of them"
+
+
+def test_quiet_speech_goes_on_under_the_higher_threshold() -> None:
+    """Hysteresis: between the two thresholds speech goes on but does not begin."""
+    someone = Person()
+    someone.frames(20, 0.4)
+    assert someone.signals == []
+    someone.speak(0.3)
+    assert kinds(someone.frames(30, 0.4)) == []
+    assert someone.machine.phase is Phase.SPEECH
+
+
+def test_speech_before_the_reply_sounds_belongs_to_the_same_turn() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(1)
+    onset = someone.sample
+    (resumed,) = someone.speak(0.5)
+    assert isinstance(resumed, Resumed)
+    assert resumed.from_sample <= onset
+    assert kinds(someone.be_silent(1)) == ["Paused", "Ended"]
+
+
+def test_speech_into_an_audible_reply_is_a_barge_in_and_a_turn_of_its_own() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(1)
+    someone.machine.answered()
+    someone.be_silent(1, audible=True)
+    before = someone.sample
+    (opened,) = someone.speak(0.5, audible=True)
+    assert isinstance(opened, Opened)
+    assert opened.barge_in
+    assert opened.from_sample >= before - TURNS.pre_roll_ms * 16
+
+
+def test_a_barge_in_needs_its_own_length_of_speech() -> None:
+    someone = person(barge_in_ms=320)
+    assert someone.frames(9, 0.9, audible=True) == []
+    assert kinds(someone.frames(1, 0.9, audible=True)) == ["Opened"]
+
+
+def test_nobody_may_speak_while_someone_seems_to_begin() -> None:
+    """A reply that is ready must not start in the first 96 ms of a person's word."""
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(1)
+    assert someone.machine.may_speak
+    someone.frames(1, 0.9)
+    assert not someone.machine.may_speak
+    someone.be_silent(0.3)
+    assert someone.machine.may_speak, "it was a click"
+
+
+def test_audio_is_never_in_two_turns() -> None:
+    someone = person(end_silence_ms=220)
+    someone.speak(1)
+    someone.be_silent(0.25)
+    (ended,) = [s for s in someone.signals if isinstance(s, Ended)]
+    someone.machine.answered()
+    (opened,) = someone.speak(0.5)
+    assert isinstance(opened, Opened)
+    assert opened.from_sample == ended.at_sample
+
+
+def test_a_turn_that_is_too_long_is_cut_and_the_next_begins_where_it_was_cut() -> None:
+    someone = person(max_turn_s=5)
+    signals = someone.speak(5.5)
+    opened, ended, again = signals
+    assert isinstance(ended, Ended)
+    assert ended.cut
+    assert isinstance(again, Opened)
+    assert again.from_sample == ended.at_sample
+
+
+def test_push_to_talk_lasts_from_press_to_release() -> None:
+    someone = person(mode="push_to_talk")
+    someone.speak(1)
+    assert someone.signals == [], "nothing is heard until the key is down"
+    (opened,) = someone.machine.press()
+    assert opened == Opened(someone.sample - TURNS.pre_roll_ms * 16, barge_in=False)
+    someone.speak(1)
+    assert kinds(someone.be_silent(3)) == ["Paused"], "silence ends nothing while the key is down"
+    assert kinds(someone.machine.release()) == ["Ended"]
+
+
+def test_a_key_that_is_held_in_silence_is_no_turn() -> None:
+    someone = Person()
+    someone.machine.press()
+    someone.be_silent(1)
+    assert kinds(someone.machine.release()) == ["Dropped"]
+    assert someone.machine.phase is Phase.IDLE
+
+
+def test_keys_pressed_twice_do_nothing_twice() -> None:
+    someone = Person()
+    assert kinds(someone.machine.press()) == ["Opened"]
+    assert someone.machine.press() == []
+    someone.speak(0.5)
+    assert kinds(someone.machine.release()) == ["Ended"]
+    assert someone.machine.release() == []
+
+
+def test_the_key_keeps_an_open_turn_open() -> None:
+    someone = Person()
+    someone.speak(0.5)
+    assert someone.machine.press() == []
+    assert kinds(someone.be_silent(2)) == ["Paused"]
+    assert kinds(someone.machine.release()) == ["Ended"]
+
+
+@pytest.mark.parametrize("audible", [True, False])
+def test_the_key_interrupts_an_audible_reply_at_once(audible: bool) -> None:
+    someone = Person()
+    (opened,) = someone.machine.press(reply_audible=audible)
+    assert opened == Opened(0, barge_in=audible)
+
+
+EVENT = st.one_of(
+    st.tuples(st.just("frames"), st.integers(1, 40), st.sampled_from([0.0, 0.3, 0.4, 0.6, 1.0]), st.booleans()),
+    st.tuples(st.just("press"), st.booleans()),
+    st.tuples(st.just("release")),
+    st.tuples(st.just("answered")),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(EVENT, max_size=60),
+    st.sampled_from(["open", "push_to_talk"]),
+    st.sampled_from([5, 120]),
+)
+def test_no_order_of_events_loses_speech_or_gets_stuck(
+    events: list[tuple[object, ...]], mode: str, max_turn_s: int
+) -> None:
+    someone = person(mode=mode, max_turn_s=max_turn_s)
+    machine = someone.machine
+    turns: list[list[int]] = []  # [from, until] of each turn's audio
+    voiced: list[int] = []  # the end of every frame of clear speech in a turn
+    is_open = False
+
+    def follow(signals: list[TurnSignal]) -> None:
+        nonlocal is_open
+        for signal in signals:
+            if isinstance(signal, Opened):
+                assert not is_open
+                assert not turns or signal.from_sample >= turns[-1][1], "two turns share audio"
+                assert 0 <= signal.from_sample <= someone.sample
+                turns.append([signal.from_sample, someone.sample])
+                is_open = True
+            elif isinstance(signal, Resumed):
+                assert turns
+                is_open = True
+            elif isinstance(signal, Paused):
+                assert is_open
+                assert turns[-1][0] <= signal.last_speech_sample <= someone.sample
+            else:
+                assert isinstance(signal, Ended | Dropped)
+                assert is_open
+                turns[-1][1] = someone.sample
+                is_open = False
+            assert machine.turn_open == is_open or signal is not signals[-1]
+
+    for event in events:
+        kind, *values = event
+        if kind == "frames":
+            count, probability, audible = values
+            assert isinstance(count, int)
+            assert isinstance(probability, float)
+            for _ in range(count):
+                follow(someone.frames(1, probability, bool(audible)))
+                assert machine.turn_open == is_open
+                assert not (machine.may_speak and is_open), "a reply would talk over the person"
+                if is_open:
+                    turns[-1][1] = someone.sample
+                    assert someone.sample - turns[-1][0] < (max_turn_s + 400) * RATE
+                if is_open and probability == 1.0:
+                    voiced.append(someone.sample)
+        elif kind == "press":
+            follow(machine.press(reply_audible=bool(values[0])))
+        elif kind == "release":
+            follow(machine.release())
+        else:
+            machine.answered()
+    for end in voiced:
+        assert any(begin < end <= until for begin, until in turns)
+    follow(machine.release())
+    follow(someone.be_silent(2))
+    machine.answered()
+    assert machine.phase is Phase.IDLE, "silence and an answer always bring it to rest"
+    if mode == "open":
+        assert kinds(someone.speak(0.5)) == ["Opened"], "and it hears the next word"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.integers(1, 30)), min_size=1, max_size=30),
+    st.booleans(),
+)
+def test_speech_long_enough_is_always_in_a_turn(runs: list[tuple[float, int]], answers: bool) -> None:
+    """Every run of clear speech of at least `min_speech_ms` lies in some turn, from its first sample on."""
+    someone = Person()
+    spans: list[list[int]] = []
+    spoken: list[tuple[int, int]] = []
+    needed = -(-TURNS.min_speech_ms * 16 // FRAME)
+    for probability, count in runs:
+        begin = someone.sample
+        for _ in range(count):
+            for signal in someone.frames(1, probability):
+                if isinstance(signal, Opened):
+                    spans.append([signal.from_sample, someone.sample])
+                elif isinstance(signal, Resumed) and not spans[-1][1] >= signal.from_sample:
+                    spans.append([signal.from_sample, someone.sample])
+            if someone.machine.turn_open:
+                spans[-1][1] = someone.sample
+            elif answers:
+                someone.machine.answered()
+        if probability == 1.0 and count >= needed:
+            spoken.append((begin, someone.sample))
+    for begin, end in spoken:
+        covered = sum(max(0, min(end, until) - max(begin, start)) for start, until in spans)
+        assert covered == end - begin
