@@ -58,7 +58,7 @@ Understood: TypeAlias = AudioEncoded | Transcript | Delta
 
 @dataclass(frozen=True, slots=True)
 class WordMark:
-    """The word `text[start:end]` of what is spoken begins `at_s` seconds after the first sample of that text."""
+    """The word `text[start:end]` of what is spoken begins `at_s` seconds after that text's first sample."""
 
     start: int
     end: int
@@ -67,7 +67,7 @@ class WordMark:
 
 @dataclass(frozen=True, slots=True)
 class SpeechTokens:
-    """The first speech tokens of a text are there, their sound not yet. Engines without tokens never say it."""
+    """The first speech tokens of a text are there, their sound not yet. Not from engines without tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Transcriber(Engine, Protocol):
         ...
 
     def feed(self, samples: Samples) -> str | None:
-        """Take the next samples (any number) of the turn; the text so far, or None where it has not changed."""
+        """Take the next samples (any number) of the turn; the text so far, None where it has not changed."""
         ...
 
     def finish(self) -> Iterator[AudioEncoded | Transcript]:

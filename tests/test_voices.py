@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import voxterm
+from voxterm import voices
+from voxterm.engines.espeak import Espeak
+from voxterm.engines.protocols import Voice
+from voxterm.errors import VoiceError
+from voxterm.voices import Catalogue, read_voice, voices_folder
+
+GOOD = 'name = "anna"\nengine = "espeak"\nlanguage = "de"\nspeaker = "de"\ndescription = "clear"\n'
+
+
+def write(folder: Path, text: str, name: str = "anna.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_voice_is_read(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    catalogue = Catalogue.read(tmp_path)
+    assert catalogue.problems == ()
+    assert catalogue.find("anna") == Voice("anna", "espeak", "de", "de", "clear")
+    assert catalogue.for_engine("espeak") == (catalogue.find("anna"),)
+    assert catalogue.for_engine("orpheus") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        (GOOD.replace("speaker", "speeker"), 'anna.toml, line 4: unknown key "speeker"', 'mean "speaker"'),
+        (GOOD + "\n[pitch]\nhz = 3\n", 'line 7: unknown key "pitch"', "there are name, engine"),
+        (GOOD.replace('"clear"', "5"), "line 5: description is 5", 'description = "…"'),
+        (GOOD.replace('"anna"', '""'), "line 1: name is empty", "name"),
+        (GOOD.replace('speaker = "de"\n', ""), 'the key "speaker" is missing', "speaker = "),
+        (GOOD.replace('"anna"', '"a:b"'), "line 1: the name holds a colon", "another name"),
+        (GOOD.replace('"anna"', "anna"), "not valid TOML", "name = "),
+        (GOOD + 'name = "anna"\n', "not valid TOML", ""),
+        ("", 'the key "name" is missing', ""),
+    ],
+)
+def test_a_broken_file_says_where_and_what_would_be_right(
+    tmp_path: Path, text: str, what: str, remedy: str
+) -> None:
+    with pytest.raises(VoiceError) as caught:
+        read_voice(write(tmp_path, text))
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+    assert str(tmp_path / "anna.toml") in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "anna.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(VoiceError, match="cannot be read"):
+        read_voice(path)
+
+
+def test_a_name_that_is_no_text_is_one_problem_not_a_crash(tmp_path: Path) -> None:
+    write(tmp_path, GOOD.replace('"anna"', "7"))
+    (problem,) = Catalogue.read(tmp_path).problems
+    assert "name is 7" in problem.what
+
+
+def test_a_broken_file_does_not_take_the_others_down(tmp_path: Path) -> None:
+    write(tmp_path, "nonsense", "a.toml")
+    write(tmp_path, GOOD, "b.toml")
+    write(tmp_path, GOOD, "c.toml")
+    catalogue = Catalogue.read(tmp_path)
+    assert list(catalogue.voices) == ["anna"]
+    assert [Path(problem.what.partition(":")[0]).name for problem in catalogue.problems] == [
+        "a.toml",
+        "c.toml",
+    ]
+    assert 'another file has a voice "anna"' in catalogue.problems[1].what
+
+
+def test_an_unknown_voice_is_an_error_with_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(VoiceError, match='no voice "ana"') as caught:
+        Catalogue.read(tmp_path).find("ana")
+    assert "anna" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["espeak:", ":de", "orpheus:tara", ""])
+def test_only_espeak_has_voices_without_a_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VoiceError):
+        Catalogue.read(tmp_path).find(name)
+
+
+def test_any_espeak_voice_needs_no_file(tmp_path: Path) -> None:
+    assert Catalogue.read(tmp_path).find("espeak:sv") == Voice("espeak:sv", "espeak", "sv", "sv")
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(VoiceError, match="no folder"):
+        Catalogue.read(tmp_path / "nowhere")
+
+
+def test_the_folder_is_inside_an_installed_package_else_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "voxterm"
+    package.mkdir()
+    monkeypatch.setattr(voices, "__file__", str(package / "voices.py"))
+    assert voices_folder() == tmp_path / "voices"
+    (package / "voices").mkdir()
+    assert voices_folder() == package / "voices"
+
+
+def test_every_shipped_voice_can_speak() -> None:
+    catalogue = Catalogue.read(voices_folder())
+    assert Path(voxterm.__file__).parent.parent in voices_folder().parents
+    assert catalogue.problems == ()
+    assert {"english", "british", "german", "hindi", "mandarin"} <= set(catalogue.voices)
+    espeak = Espeak()
+    espeak.load(lambda done, total: None)
+    for voice in catalogue.for_engine("espeak"):
+        assert voice.description
+        assert next(espeak.speak("hello", voice)).samples.size

@@ -1,0 +1,63 @@
+"""Two engines as one: a transcriber that hears and a language model that answers what it heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from voxterm.engines.protocols import (
+    Delta,
+    LanguageModel,
+    LoadProgress,
+    Message,
+    Samples,
+    Transcriber,
+    Transcript,
+    Understood,
+)
+
+
+class Cascade:
+    """A `SpeechLanguageModel` out of a `Transcriber` and a `LanguageModel`, both of which it owns."""
+
+    def __init__(self, transcriber: Transcriber, language_model: LanguageModel) -> None:
+        self.name = f"{transcriber.name} + {language_model.name}"
+        self._transcriber = transcriber
+        self._language_model = language_model
+
+    def load(self, progress: LoadProgress) -> None:
+        """Load both, one after the other; `progress` tells of each in turn.
+
+        Raises:
+            EngineLoadError: one of them cannot be loaded.
+        """
+        self._transcriber.load(progress)
+        self._language_model.load(progress)
+
+    def warm_up(self) -> None:
+        self._transcriber.warm_up()
+        self._language_model.warm_up()
+
+    def close(self) -> None:
+        try:
+            self._transcriber.close()
+        finally:
+            self._language_model.close()
+
+    def begin(self) -> None:
+        self._transcriber.begin()
+
+    def hear(self, samples: Samples) -> str | None:
+        return self._transcriber.feed(samples)
+
+    def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
+        """AudioEncoded, Transcript, then the answer's Deltas; none where no words were heard."""
+        text = ""
+        for item in self._transcriber.finish():
+            if isinstance(item, Transcript):
+                text = item.text
+            yield item
+        if text.strip():
+            yield from self.answer_text(history, text)
+
+    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
+        return self._language_model.reply([*history, Message("user", text)])
