@@ -1,7 +1,7 @@
 """Engines and sounds for tests of the coordinator: real threads, real samples, no models.
 
-A person is a tone; the fake VAD hears its level. The fake voice speaks each word as 100 ms of another tone, so
-that what was heard can be counted.
+A person is a tone; the fake VAD hears its level. The fake voice speaks each word as 100 ms of another tone,
+so that what was heard can be counted.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class LevelVad(_Fake):
 
 
 class Listener(_Fake):
-    """Transcribes the length of what it heard, and answers with the lines it was given, one after the other."""
+    """Transcribes the length of what it heard, and answers with the lines it was given, in order."""
 
     name = "listener"
 
@@ -155,5 +155,3 @@ class ToneVoice(_Fake):
             mark = WordMark(start, start + len(word), index * WORD_S / speed)
             start += len(word)
             yield SpeechChunk(tone.astype(np.float32), (mark,))
-
-

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-
 HANDOVERS = 5
 """Turns of the event loop before time is skipped: what one task hands to the next through a queue or an event
 takes two, and whoever is woken by it may have work to begin."""

@@ -29,7 +29,7 @@ class Severity(Enum):
 
 
 class VoxtermError(Exception):
-    """What is wrong, where, and the remedy a person can act on. `str()` is one line without control characters."""
+    """What is wrong, where, and the remedy a person can act on. `str()` is one line, fit for a terminal."""
 
     category: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1

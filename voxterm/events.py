@@ -126,7 +126,7 @@ class ReplyStarted:
 
 @dataclass(frozen=True, slots=True)
 class ReplyHeard:
-    """The reply has been heard up to here: `text[:heard_chars]`; the word that sounds now ends at `word_end`."""
+    """The reply has been heard up to here: `text[:heard_chars]`; the word now sounding ends at `word_end`."""
 
     turn: int
     heard_chars: int
@@ -144,7 +144,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """A turn is complete, and this is all of it. `heard_reply` is what of `reply` had left the loudspeaker."""
+    """A turn is complete, and this is all of it. `heard_reply` is what of `reply` left the loudspeaker."""
 
     turn: int
     transcript: str
@@ -155,7 +155,9 @@ class TurnFinished:
     started_at_s: float
     ended_at_s: float  # judged over
     finished_at_s: float
-    latency_ms: Mapping[str, float | None]  # every stage of `latency.STAGES`; None: no such stage in this turn
+    latency_ms: Mapping[
+        str, float | None
+    ]  # every stage of `latency.STAGES`; None: no such stage in this turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ Pure: takes seconds on any one clock, gives milliseconds.
 The stages of a spoken turn, in the order they run:
 
     last speech sample ─ endpoint wait ─► judged over
-    asked ─ audio encode ─► taken in ─ transcript ─► text ─ first text ─► first delta ─ first sentence ─► piece
-          ─ first speech ─► speech tokens ─ codec ─► samples … handed over ─ playout ─► out of the loudspeaker
+    asked ─ audio encode ─► taken in ─ transcript ─► text ─ first text ─► first delta
+          ─ first sentence ─► piece ─ first speech ─► speech tokens ─ codec ─► samples
+    handed over ─ playout ─► out of the loudspeaker
 
 `asked` lies before `judged over` when the answer was started in the pause (speculation). So the stages do
 not add up to the response; two figures say what a person gets:

@@ -90,11 +90,10 @@ async def test_an_exception_comes_after_the_items_before_it(thread: EngineThread
         yield 2
         raise ValueError("three")
 
-    got = []
+    stream = thread.stream(failing)
+    assert [await anext(stream), await anext(stream)] == [1, 2]
     with pytest.raises(ValueError, match="three"):
-        async for item in thread.stream(failing):
-            got.append(item)
-    assert got == [1, 2]
+        await anext(stream)
 
 
 async def test_an_exception_while_closing_is_nobodys(thread: EngineThread) -> None:
@@ -115,7 +114,12 @@ async def test_work_is_done_in_the_order_it_was_given(thread: EngineThread) -> N
     done: list[str] = []
     told: list[object] = []
     thread.post(lambda: done.append("a"), told.append)
-    stream = thread.stream(lambda: iter([done.append("b")]))
+
+    def second() -> Iterator[None]:
+        done.append("b")
+        yield
+
+    stream = thread.stream(second)
     await thread.call(lambda: done.append("c"))
     assert done == ["a", "b", "c"]
     assert [item async for item in stream] == [None]

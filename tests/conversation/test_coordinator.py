@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -117,7 +119,8 @@ async def test_facts_come_in_their_documented_order() -> None:
     await scene.play(said(0.5, 1.0))
     kinds = (SpeechPaused, TurnEnded, TranscriptReady, ReplyDelta, ReplyStarted, TurnFinished, Ready)
     assert names(scene.events, *kinds) == [
-        "Ready", "SpeechPaused", "TurnEnded", "TranscriptReady", *["ReplyDelta"] * 4, "ReplyStarted", "TurnFinished"
+        "Ready", "SpeechPaused", "TurnEnded", "TranscriptReady",
+        *["ReplyDelta"] * 4, "ReplyStarted", "TurnFinished",
     ]  # fmt: skip
     states = [event.state for event in scene.of(StateChanged)]
     assert states[0] is State.LOADING
@@ -181,7 +184,9 @@ async def test_speech_into_the_reply_silences_it_and_history_keeps_what_was_hear
     assert cut.by_voice
     heard_s = np.count_nonzero(np.abs(scene.played.samples) > 0.01) / 24_000
     words = len(first.heard_reply.split()) + 1  # fine
-    assert heard_s == pytest.approx(words * 0.1, abs=0.2), "the words told as heard are those that were played"
+    assert heard_s == pytest.approx(words * 0.1, abs=0.2), (
+        "the words told as heard are those that were played"
+    )
 
 
 async def test_the_reply_stops_within_the_time_of_a_barge_in() -> None:
@@ -198,9 +203,7 @@ async def test_speech_before_the_reply_sounds_joins_the_same_turn() -> None:
 
     class Slow(Listener):
         def _reply(self):  # type: ignore[no-untyped-def]
-            if len(self.turns) == 1 or self.answered == 0 and len(self.turns) < 3:
-                import time
-
+            if len(self.turns) < 3:
                 time.sleep(0.8)
             yield from super()._reply()
 
@@ -320,6 +323,20 @@ async def test_repeat_says_the_last_reply_again_and_is_no_turn() -> None:
     talked = await scene.play(said(0.3, 1.0), silence(2.0), meanwhile=meanwhile)
     assert len(talked.turns) == 1
     assert [text.strip() for text in scene.voice.spoken].count("one two three four") == 2
+
+
+async def test_every_fact_is_told_in_the_context_of_the_run() -> None:
+    """A screen finds its app through a context variable; told from a thread's context it would not update."""
+    app: ContextVar[str] = ContextVar("app", default="nobody's")
+    app.set("the screen's")
+    found: set[tuple[str, str]] = set()
+
+    def meanwhile(_: Conversation, event: Event) -> None:
+        found.add((type(event).__name__, app.get()))
+
+    await Scene().play(said(0.3, 1.0), meanwhile=meanwhile)
+    assert {"Loading", "PartialTranscript", "TurnFinished"} <= {name for name, _ in found}
+    assert {value for _, value in found} == {"the screen's"}
 
 
 async def test_partials_come_while_the_person_speaks() -> None:

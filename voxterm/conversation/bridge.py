@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from voxterm.clock import Clock
@@ -21,6 +22,21 @@ T = TypeVar("T")
 
 ITEMS_AHEAD = 32
 """How far a generator may run ahead of its reader: a second of speech in chunks, or a sentence of text."""
+
+
+def loop_caller() -> Callable[..., None]:
+    """A function with which any thread can have something called on this loop, in the context of now.
+
+    Without the context whoever is called would run in the thread's own, in which a screen does not find its
+    app. On a loop that is closed nobody is left to call.
+    """
+    loop, context = asyncio.get_running_loop(), copy_context()
+
+    def call(what: Callable[..., object], *arguments: object) -> None:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(what, *arguments, context=context)
+
+    return call
 
 
 class EngineThread:
@@ -45,8 +61,8 @@ class EngineThread:
             if then:
                 then(result)
 
-        loop = asyncio.get_running_loop()
-        self._executor.submit(work).add_done_callback(lambda job: _call_on(loop, done, job.result()))
+        call_on_loop = loop_caller()
+        self._executor.submit(work).add_done_callback(lambda job: call_on_loop(done, job.result()))
 
     def stream(self, start: Callable[[], Iterator[T]], ahead: int = ITEMS_AHEAD) -> Stream[T]:
         """Step the generator that `start` gives, at most `ahead` items before its reader."""
@@ -65,7 +81,7 @@ class Stream(Generic[T]):
     def __init__(self, start: Callable[[], Iterator[T]], ahead: int, clock: Clock) -> None:
         self._start = start
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
+        self._call_on_loop = loop_caller()
         self._room = threading.Semaphore(ahead)
         self._closed = threading.Event()
         self._items: deque[T] = deque()
@@ -113,7 +129,7 @@ class Stream(Generic[T]):
 
     def finished_by(self, job: Future[None]) -> None:
         self._job = job
-        job.add_done_callback(lambda _: self._tell_loop(self._end))
+        job.add_done_callback(lambda _: self._call_on_loop(self._end))
 
     def step_through(self) -> None:
         """On the engine's thread: the whole life of the generator."""
@@ -125,7 +141,7 @@ class Stream(Generic[T]):
                 self._room.acquire()
                 if self._closed.is_set():
                     return
-                self._tell_loop(self._deliver, item)
+                self._call_on_loop(self._deliver, item)
         finally:
             if isinstance(items, Generator):
                 items.close()
@@ -138,12 +154,3 @@ class Stream(Generic[T]):
     def _end(self) -> None:
         self._ended = True
         self._arrived.set()
-
-    def _tell_loop(self, what: Callable[..., object], *arguments: object) -> None:
-        _call_on(self._loop, what, *arguments)
-
-
-def _call_on(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *arguments: object) -> None:
-    """Call it there soon; on a loop that is closed nobody is left to tell."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(what, *arguments)

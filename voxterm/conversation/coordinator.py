@@ -17,7 +17,7 @@ import numpy as np
 
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.config import Settings
-from voxterm.conversation.bridge import EngineThread
+from voxterm.conversation.bridge import EngineThread, loop_caller
 from voxterm.conversation.floor import Cast, Devices, EngineThreads, Floor
 from voxterm.engines.protocols import HEARING_RATE_HZ, Engine, Samples
 from voxterm.events import Event, Levels, Loading, Ready, State, StateChanged, Trouble
@@ -200,11 +200,11 @@ class Conversation:
 
     async def _load(self) -> None:
         self._enter(State.LOADING)
-        loop = asyncio.get_running_loop()
+        call_on_loop = loop_caller()
 
         def load(engine: Engine) -> None:
             def progress(done_bytes: int, total_bytes: int) -> None:
-                loop.call_soon_threadsafe(self.tell, Loading(engine.name, done_bytes, total_bytes))
+                call_on_loop(self.tell, Loading(engine.name, done_bytes, total_bytes))
 
             progress(0, 0)
             engine.load(progress)

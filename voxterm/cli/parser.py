@@ -1,0 +1,170 @@
+"""What can be typed: commands, their arguments, and which module runs each. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from voxterm import __version__
+from voxterm.errors import InputError
+
+SETTING_FLAGS = {
+    "profile": "profile",
+    "voice": "speech.voice",
+    "speed": "speech.speed",
+    "microphone": "audio.microphone",
+    "loudspeaker": "audio.loudspeaker",
+}
+"""Flags that are settings: argument → dotted key."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, f"see {self.prog} --help")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The arguments, with `module` naming the command's module.
+
+    Raises:
+        InputError: they make no sense.
+    """
+    starts_screen = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"))
+    return _parser().parse_args(["run", *argv] if starts_screen else argv)
+
+
+def setting_flags(arguments: argparse.Namespace) -> dict[str, object]:
+    """Dotted key → value of the flags that were given."""
+    flags: dict[str, object] = {
+        key: getattr(arguments, name)
+        for name, key in SETTING_FLAGS.items()
+        if getattr(arguments, name, None) is not None
+    }
+    for pair in getattr(arguments, "set", None) or []:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(
+                f"--set {pair} sets nothing", "write --set KEY=VALUE, like --set turns.pause_ms=250"
+            )
+        flags[key.strip()] = value.strip()
+    return flags
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="voxterm",
+        description="Real-time spoken conversation in the terminal. Without a command: the screen.",
+        epilog="voxterm COMMAND --help tells the arguments of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"voxterm {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    _run_arguments(commands)
+    _talk_arguments(commands)
+    _speech_arguments(commands)
+    _session_arguments(commands)
+    _bench_arguments(commands)
+    return parser
+
+
+def _run_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    run = _command(commands, "run", "talk on the screen; what voxterm does without a command")
+    _resume_argument(run)
+    run.add_argument("--microphone", metavar="DEVICE", help="name, part of a name or number")
+    run.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")
+    _setting_arguments(run)
+
+
+def _talk_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    talk = _command(commands, "talk", "the same conversation with recordings as the microphone, no screen")
+    talk.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC, OGG or MP3")
+    talk.add_argument("--out", type=Path, metavar="FILE.wav", help="write what the loudspeaker would play")
+    talk.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
+    talk.add_argument("--talk-over", action="store_true", help="go on speaking while voxterm answers")
+    _resume_argument(talk)
+    _json_argument(talk)
+    _setting_arguments(talk)
+    demo = _command(commands, "demo", "a short conversation with a shipped recording as the person")
+    demo.add_argument(
+        "--out", type=Path, metavar="FILE.wav", default=Path("voxterm-demo.wav"), help="both sides of it"
+    )
+    demo.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")
+    _json_argument(demo)
+    _setting_arguments(demo)
+
+
+def _speech_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    say = _command(commands, "say", "speak a text into a file")
+    say.add_argument("text", metavar="TEXT")
+    say.add_argument("--out", type=Path, metavar="FILE.wav", required=True)
+    _setting_arguments(say)
+    transcribe = _command(commands, "transcribe", "write down what is said in a recording")
+    transcribe.add_argument("file", type=Path, metavar="FILE")
+    _json_argument(transcribe)
+    _setting_arguments(transcribe)
+    devices = _command(commands, "devices", "list microphones and loudspeakers")
+    _json_argument(devices)
+    config = _command(commands, "config", "print the settings in force and where each comes from")
+    _json_argument(config)
+    _setting_arguments(config)
+
+
+def _session_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    sessions = _command(commands, "sessions", "list the conversations that were kept")
+    _json_argument(sessions)
+    _setting_arguments(sessions)
+    export = _command(commands, "export", "write a session to a file")
+    export.add_argument("id", metavar="ID", nargs="?", default="", help="the latest, if none is given")
+    export.add_argument("--format", choices=["md", "json", "srt", "wav"], default="md")
+    export.add_argument("--out", type=Path, metavar="FILE", help="else to standard output (not for wav)")
+    _setting_arguments(export)
+
+
+def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    bench = _command(commands, "bench", "measure")
+    measurements = bench.add_subparsers(metavar="MEASUREMENT", required=True, parser_class=_Parser)
+    turns = measurements.add_parser("turns", help="latency of every stage over many turns on recordings")
+    turns.set_defaults(module="bench", measurement="turns")
+    turns.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    turns.add_argument("--turns", type=_positive, default=20, metavar="N", help="at least so many turns (20)")
+    turns.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
+    _json_argument(turns)
+    _setting_arguments(turns)
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(module=name)
+    return parser
+
+
+def _setting_arguments(parser: argparse.ArgumentParser) -> None:
+    settings = parser.add_argument_group("settings")
+    settings.add_argument("--config", type=Path, metavar="FILE", help="settings that lie over the user's")
+    settings.add_argument("--profile", metavar="NAME", help="which engines: auto, embedded")
+    settings.add_argument("--voice", metavar="NAME", help="who speaks")
+    settings.add_argument("--speed", metavar="X", help="how fast, 0.5 to 2.0")
+    settings.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", help="any setting, like turns.pause_ms=250"
+    )
+
+
+def _resume_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--resume", nargs="?", const="", metavar="ID", help="go on with a session (the latest, without ID)"
+    )
+
+
+def _json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on standard output, nothing else there"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number

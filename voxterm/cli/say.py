@@ -1,0 +1,65 @@
+"""`voxterm say TEXT --out FILE.wav`: the profile's voice, without a conversation."""
+
+from __future__ import annotations
+
+import argparse
+import unicodedata
+
+from voxterm.audio.wav import WavWriter
+from voxterm.cli.wiring import cast_of, settings_of
+from voxterm.config import Settings
+from voxterm.conversation import Cast
+from voxterm.engines.protocols import SpeechChunk
+from voxterm.errors import TextError
+from voxterm.sentences import Piece, SentenceSplitter
+
+LONGEST_TEXT_CHARS = 20_000
+"""About twenty minutes of speech: more in one go is a mistake more often than a wish."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    pieces = _pieces(arguments.text)
+    cast = cast_of(settings)
+    engine = cast.synthesizer
+    try:
+        engine.load(lambda done_bytes, total_bytes: None)
+        with WavWriter(arguments.out, engine.rate_hz) as writer:
+            spoken_s = _speak(cast, settings, pieces, writer)
+    finally:
+        engine.close()
+    print(f"{arguments.out}: {spoken_s:.2f} s, {cast.voice.name} ({engine.name})")
+    return 0
+
+
+def _speak(cast: Cast, settings: Settings, pieces: list[Piece], writer: WavWriter) -> float:
+    """Seconds of speech written."""
+    samples = 0
+    for piece in pieces:
+        for item in cast.synthesizer.speak(piece.text, cast.voice, settings.speech.speed):
+            if isinstance(item, SpeechChunk):
+                writer.write(item.samples)
+                samples += len(item.samples)
+    return samples / cast.synthesizer.rate_hz
+
+
+def _pieces(text: str) -> list[Piece]:
+    """The text in pieces worth speaking.
+
+    Raises:
+        TextError: it is too long, holds control characters, or nothing that can be spoken.
+    """
+    if len(text) > LONGEST_TEXT_CHARS:
+        raise TextError(
+            f"the text has {len(text):,} characters", f"give at most {LONGEST_TEXT_CHARS:,} at a time"
+        )
+    for place, char in enumerate(text, 1):
+        if unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n\r":
+            raise TextError(
+                f"the text has the control character U+{ord(char):04X} at character {place}", "take it out"
+            )
+    splitter = SentenceSplitter()
+    pieces = [piece for piece in splitter.push(text) + splitter.finish() if piece.text]
+    if not pieces:
+        raise TextError("the text holds nothing that can be spoken", "give words, not only signs or emoji")
+    return pieces

@@ -1,0 +1,50 @@
+"""`voxterm talk FILE…`: recordings speak, voxterm answers, no screen."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
+from voxterm.audio.wav import WavWriter, read_audio
+from voxterm.cli import printing
+from voxterm.cli.wiring import cast_of, kept_session, settings_of
+from voxterm.clock import Clock, RealClock, SkippingClock
+from voxterm.config import Settings
+from voxterm.conversation import Cast, Conversation, Devices
+from voxterm.engines.protocols import Samples
+from voxterm.headless import Talked, recorded_person, talk_through
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    clips = [read_audio(file) for file in arguments.files]
+    cast = cast_of(settings)
+    talked = asyncio.run(_talk(arguments, settings, cast, clips))
+    if arguments.json:
+        printing.print_json(printing.talk_document(cast, talked))
+    else:
+        printing.print_talk(cast, talked)
+    printing.print_troubles(talked.troubles)
+    return 1 if talked.troubles else 0
+
+
+async def _talk(
+    arguments: argparse.Namespace, settings: Settings, cast: Cast, clips: Sequence[Samples]
+) -> Talked:
+    clock: Clock = RealClock() if arguments.realtime else SkippingClock()
+    writer = WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ) if arguments.out else None
+    microphone = recorded_person(clips, clock, settings)
+    devices = Devices(microphone, RecordedLoudspeaker(clock, LOUDSPEAKER_FILE_HZ, writer), clock)
+    kept = kept_session(settings, cast, arguments.resume)
+    try:
+        conversation = Conversation(cast, devices, settings, kept.history(settings))
+        recorder = kept.record(conversation, clock)
+        with printing.progress("talking", conversation, microphone):
+            talked = await talk_through(conversation, microphone, talks_over=arguments.talk_over)
+        if recorder:
+            await recorder.close()
+    finally:
+        kept.close()
+    return talked

@@ -1,0 +1,94 @@
+"""`voxterm transcribe FILE`: what is said in a recording, turn by turn."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from voxterm.audio.protocols import FRAME_SAMPLES
+from voxterm.audio.wav import read_audio
+from voxterm.cli import printing
+from voxterm.cli.wiring import cast_of, settings_of
+from voxterm.config import TurnSettings
+from voxterm.conversation import Cast
+from voxterm.engines.protocols import (
+    HEARING_RATE_HZ,
+    Samples,
+    SpeechLanguageModel,
+    Transcript,
+    VoiceActivityDetector,
+)
+from voxterm.turns import Ended, Opened, TurnMachine
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One turn of a recording: samples `begin` … `end` at 16 kHz."""
+
+    begin: int
+    end: int
+    text: str
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    samples = read_audio(arguments.file)
+    cast = cast_of(settings)
+    segments = _transcribed(cast, settings.turns, samples)
+    text = " ".join(segment.text for segment in segments)
+    if arguments.json:
+        printing.print_json(
+            {
+                "file": str(arguments.file),
+                "engine": cast.understanding.name,
+                "text": text,
+                "segments": [
+                    {"begin_s": s.begin / HEARING_RATE_HZ, "end_s": s.end / HEARING_RATE_HZ, "text": s.text}
+                    for s in segments
+                ],
+            }
+        )
+    else:
+        print(text)
+    return 0
+
+
+def _transcribed(cast: Cast, settings: TurnSettings, samples: Samples) -> list[Segment]:
+    try:
+        for engine in (cast.vad, cast.understanding):
+            engine.load(lambda done_bytes, total_bytes: None)
+        turns = _turns(cast.vad, settings, samples)
+        heard = [Segment(begin, end, _heard(cast.understanding, samples[begin:end])) for begin, end in turns]
+        return [segment for segment in heard if segment.text]
+    finally:
+        cast.vad.close()
+        cast.understanding.close()
+
+
+def _turns(vad: VoiceActivityDetector, settings: TurnSettings, samples: Samples) -> Iterator[tuple[int, int]]:
+    """The range of every turn, as a conversation would hear it."""
+    machine = TurnMachine(settings)
+    silence = np.zeros(settings.end_silence_ms * HEARING_RATE_HZ // 1000 + 2 * FRAME_SAMPLES, np.float32)
+    padded = np.concatenate([samples, silence])
+    begin = 0
+    for end in range(FRAME_SAMPLES, len(padded) + 1, FRAME_SAMPLES):
+        for signal in machine.frame(end, FRAME_SAMPLES, vad.probability(padded[end - FRAME_SAMPLES : end])):
+            if isinstance(signal, Opened):
+                begin = signal.from_sample
+            elif isinstance(signal, Ended):
+                yield begin, min(signal.at_sample, len(samples))
+                machine.answered()
+
+
+def _heard(engine: SpeechLanguageModel, samples: Samples) -> str:
+    """The transcript of one turn; the answer is not asked for."""
+    engine.begin()
+    engine.hear(samples)
+    answer = engine.answer(())
+    for item in answer:
+        if isinstance(item, Transcript):
+            return item.text
+    return ""

@@ -1,0 +1,126 @@
+"""Parts wired together from settings: the engines of a profile, the store, a session and its recorder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from voxterm.cli.parser import setting_flags
+from voxterm.clock import Clock, RealClock
+from voxterm.config import Settings, load_settings
+from voxterm.conversation import Cast, Conversation, Devices
+from voxterm.engines import registry
+from voxterm.engines.protocols import Samples
+from voxterm.history import History
+from voxterm.recorder import Recorder
+from voxterm.store import Session, Store, StoredTurn, default_state_folder
+from voxterm.voices import Catalogue, voices_folder
+
+SWITCH_INTERVAL_S = 0.001
+"""How long a busy Python thread may keep the callbacks of the sound devices waiting. With Python's own 5 ms
+they came too late 110 times in 10 s beside a thread that computes, with 1 ms never."""
+
+DEMO_CLIPS = ("demo-1.flac", "demo-2.flac")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings in force for a command.
+
+    Raises:
+        ConfigError: a file, variable or flag is wrong.
+    """
+    return load_settings(arguments.config, setting_flags(arguments), os.environ).settings
+
+
+def cast_of(settings: Settings) -> Cast:
+    """The engines of the profile, not loaded yet.
+
+    Raises:
+        ConfigError, VoiceError: no such profile, engine or voice.
+    """
+    profile, reason = registry.choose_profile(settings.profile)
+    return Cast(
+        profile=profile.name,
+        reason=reason,
+        vad=registry.build_vad(settings.turns.vad, settings.engines),
+        understanding=registry.build_understanding(profile, settings.engines),
+        synthesizer=registry.build_synthesizer(profile, settings.engines),
+        voice=Catalogue.read(voices_folder()).find(settings.speech.voice),
+    )
+
+
+def devices_of(settings: Settings) -> Devices:
+    """The microphone and the loudspeaker of the settings, not opened yet."""
+    from voxterm.audio.loudspeaker import DeviceLoudspeaker
+    from voxterm.audio.microphone import DeviceMicrophone
+    from voxterm.audio.portaudio import PortAudio
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    clock = RealClock()
+    portaudio = PortAudio(clock)  # one for both: its list of devices is the process's
+    microphone = DeviceMicrophone(portaudio, clock, settings.audio.microphone)
+    return Devices(microphone, DeviceLoudspeaker(portaudio, clock, settings.audio.loudspeaker), clock)
+
+
+def store_of(settings: Settings) -> Store:
+    """The store of the settings' folder; nothing is opened yet."""
+    folder = settings.sessions.folder
+    return Store(Path(folder).expanduser() if folder else default_state_folder())
+
+
+def demo_clips() -> list[Samples]:
+    """The shipped recording: a person who says two things. (N,) each, at 16 kHz"""
+    from voxterm.audio.wav import read_audio
+
+    folder = Path(__file__).parent.parent / "data"
+    return [read_audio(folder / name) for name in DEMO_CLIPS]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A conversation's place in the store; `past` is what was said before, if it is resumed."""
+
+    store: Store
+    session: Session | None
+    past: list[StoredTurn]
+
+    def history(self, settings: Settings) -> History:
+        return History.resumed(self.past, settings.dialogue.memory_turns)
+
+    def record(self, conversation: Conversation, clock: Clock) -> Recorder | None:
+        """Have every turn of the conversation stored."""
+        if self.past:
+            conversation.go_on_after(self.past[-1].number)
+        if self.session is None:
+            return None
+        recorder = Recorder(self.session, clock, conversation.tell)
+        conversation.subscribe(recorder.follow)
+        return recorder
+
+    def close(self) -> None:
+        """Let the session go; one in which nothing was said leaves no trace."""
+        if self.session:
+            empty = not self.session.turns()
+            self.session.close()
+            if empty:
+                self.store.delete(self.session.id)
+        self.store.close()
+
+
+def kept_session(settings: Settings, cast: Cast, resume: str | None) -> Kept:
+    """A new session, or the one to resume ("": the latest).
+
+    Raises:
+        SessionError: there is none of that name, or another voxterm has it open.
+        StoreError: the folder cannot be used.
+    """
+    store = store_of(settings)
+    if resume is not None:
+        session = store.open_session(resume or None)
+        return Kept(store, session, session.turns())
+    if not settings.sessions.keep:
+        return Kept(store, None, [])
+    return Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name), [])
