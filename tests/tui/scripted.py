@@ -1,0 +1,329 @@
+"""A conversation that is a script: it tells the events it is given and writes down what it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from textual.pilot import Pilot
+
+from voxterm.errors import VoxtermError
+from voxterm.events import (
+    DeviceChanged,
+    DeviceStatus,
+    Event,
+    Interrupted,
+    Levels,
+    Loading,
+    PartialTranscript,
+    Ready,
+    ReplyDelta,
+    ReplyHeard,
+    ReplyStarted,
+    SpeechPaused,
+    SpeechStarted,
+    State,
+    StateChanged,
+    TranscriptReady,
+    Trouble,
+    TurnEnded,
+    TurnFinished,
+)
+from voxterm.latency import STAGES
+from voxterm.tui.app import VoxtermApp
+from voxterm.tui.controls import PastTurn
+
+NOON = datetime(2025, 7, 14, 12, 0, 0)
+
+QUESTION = "What's the tallest mountain in the solar system?"
+REPLY = "Olympus Mons, on Mars. It is about twenty-two kilometres high, two and a half times Everest."
+
+
+class FrozenClock:
+    """A time of day that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Settings:
+    theme: str = "textual-dark"
+
+
+@dataclass
+class ScriptedControls:
+    """`run` tells the script and then waits for `stop`, or raises `error`."""
+
+    script: Sequence[Event] = ()
+    error: VoxtermError | None = None
+    ends_slowly: bool = False
+    calls: list[str] = field(default_factory=list)
+    _listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        self._listeners.append(listener)
+
+    def emit(self, *events: Event) -> None:
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+
+    async def run(self) -> None:
+        self.calls.append("run")
+        try:
+            self.emit(*self.script)
+            if self.error is not None:
+                raise self.error
+            await self._stopped.wait()
+            if self.ends_slowly:
+                await asyncio.Event().wait()
+            self.calls.append("released")
+        finally:
+            self.emit(StateChanged(State.STOPPED, 9.0))
+
+    def type_text(self, text: str) -> None:
+        self.calls.append(f"type {text}")
+
+    def interrupt(self) -> None:
+        self.calls.append("interrupt")
+
+    def mute(self, muted: bool) -> None:
+        self.calls.append(f"mute {muted}")
+
+    def talk(self, pressed: bool) -> None:
+        self.calls.append(f"talk {pressed}")
+
+    def repeat(self) -> None:
+        self.calls.append("repeat")
+
+    def play_recording(self) -> None:
+        self.calls.append("play")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+        self._stopped.set()
+
+
+def scripted_app(
+    script: Sequence[Event] = (), past: Sequence[PastTurn] = (), error: VoxtermError | None = None
+) -> tuple[VoxtermApp, ScriptedControls]:
+    controls = ScriptedControls(script, error)
+    return VoxtermApp(controls, Settings(), past, FrozenClock()), controls
+
+
+async def settled(pilot: Pilot[int]) -> None:
+    """Return when the script has been told and all of it is on the screen."""
+    app, controls = _of(pilot)
+    for _ in range(100):  # the first picture comes first, then the conversation begins
+        await pilot.pause()
+        if controls.calls:
+            break
+    app.show_now()
+    await pilot.pause()
+
+
+async def left(pilot: Pilot[int]) -> None:
+    """Return when the app has ended by itself."""
+    app, _ = _of(pilot)
+    for _ in range(500):
+        if not app.is_running:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the app goes on")
+
+
+def _of(pilot: Pilot[int]) -> tuple[VoxtermApp, ScriptedControls]:
+    app = pilot.app
+    assert isinstance(app, VoxtermApp)
+    assert isinstance(app._controls, ScriptedControls)
+    return app, app._controls
+
+
+def shown(app: VoxtermApp) -> str:
+    """What is on the screen, as text."""
+    rows = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in rows)
+
+
+# ---- scenes, each a list of events
+
+READY: list[Event] = [
+    StateChanged(State.LOADING, 0.0),
+    Ready("voxtral-orpheus", {"hears": "voxtral", "answers": "voxtral", "speaks": "orpheus"}, "tara (en)"),
+    DeviceChanged("microphone", DeviceStatus.OPEN, "USB Audio: Blue Yeti"),
+    DeviceChanged("loudspeaker", DeviceStatus.OPEN, "HDA Intel PCH: ALC295 Analog"),
+    StateChanged(State.LISTENING, 1.0),
+    Levels(-48.0, -100.0, 0.02, 0.0, 0, 0),
+]
+
+_USUAL_MS = (205.0, 11.2, 31.0, 18.4, 22.0, 44.0, 4.1, 21.0, 118.0, 289.0)
+
+
+def latency_ms(factor: float = 1.0) -> dict[str, float | None]:
+    return {stage.key: value * factor for stage, value in zip(STAGES, _USUAL_MS, strict=True)}
+
+
+def finished(
+    turn: int, said: str, reply: str, *, heard: str | None = None, typed: bool = False, factor: float = 1.0
+) -> TurnFinished:
+    times = latency_ms(factor)
+    return TurnFinished(
+        turn=turn,
+        transcript=said,
+        reply=reply,
+        heard_reply=reply if heard is None else heard,
+        interrupted=heard is not None,
+        typed=typed,
+        started_at_s=0.0,
+        ended_at_s=1.0,
+        finished_at_s=2.0,
+        latency_ms={**times, "endpoint_wait": None, "voice_to_voice": None} if typed else times,
+    )
+
+
+def spoken_turn(turn: int, said: str, reply: str, factor: float = 1.0) -> list[Event]:
+    return [
+        SpeechStarted(turn, 0.0),
+        TurnEnded(turn, 1.0),
+        TranscriptReady(turn, said),
+        ReplyDelta(turn, reply),
+        finished(turn, said, reply, factor=factor),
+    ]
+
+
+LOADING: list[Event] = [
+    StateChanged(State.LOADING, 0.0),
+    Loading("silero", 2_300_000, 2_300_000),
+    Loading("voxtral", 3_200_000_000, 9_400_000_000),
+    Loading("orpheus", 0, 6_700_000_000),
+    Loading("snac", 0, 80_000_000),
+]
+
+TALKED: list[Event] = [
+    *READY,
+    *spoken_turn(1, "Hello there.", "Hello! What would you like to talk about?", 1.9),
+    *spoken_turn(2, "How far is the moon?", "About three hundred and eighty-four thousand kilometres."),
+]
+
+HEARING: list[Event] = [
+    *TALKED,
+    StateChanged(State.HEARING, 2.0),
+    SpeechStarted(3, 2.0),
+    PartialTranscript(3, "what's the tallest mountain in"),
+    Levels(-18.0, -100.0, 0.97, 0.0, 0, 0),
+]
+
+THINKING: list[Event] = [
+    *HEARING,
+    SpeechPaused(3, 3.0),
+    TurnEnded(3, 3.2),
+    StateChanged(State.THINKING, 3.2),
+    TranscriptReady(3, QUESTION),
+    Levels(-52.0, -100.0, 0.04, 0.0, 0, 0),
+]
+
+SPEAKING: list[Event] = [
+    *THINKING,
+    ReplyDelta(3, REPLY),
+    ReplyStarted(3, 3.3),
+    StateChanged(State.SPEAKING, 3.3),
+    ReplyHeard(3, REPLY.index("kilometres"), REPLY.index("kilometres") + len("kilometres")),
+    Levels(-55.0, -21.0, 0.03, 230.0, 0, 0),
+]
+
+INTERRUPTED: list[Event] = [
+    *SPEAKING,
+    Interrupted(3, 4.0, by_voice=True),
+    finished(3, QUESTION, REPLY, heard=REPLY[: REPLY.index(" two and")]),
+    StateChanged(State.HEARING, 4.0),
+    SpeechStarted(4, 4.0),
+    Levels(-17.0, -100.0, 0.95, 0.0, 0, 0),
+]
+
+MUTED: list[Event] = [*TALKED, StateChanged(State.MUTED, 5.0)]
+
+TROUBLE: list[Event] = [
+    *TALKED,
+    SpeechStarted(3, 2.0),
+    TurnEnded(3, 3.0),
+    TranscriptReady(3, QUESTION),
+    Trouble(
+        "orpheus: CUDA out of memory while speaking (needs 1.2 GB, 0.3 GB free)",
+        "close other programs on the GPU, or start with --precision int8",
+        "engine",
+        turn=3,
+    ),
+    finished(3, QUESTION, "", factor=2.5),
+    Trouble("the store is on a full disk; turns are kept in memory", "free some space in ~/.local", "store"),
+    DeviceChanged("loudspeaker", DeviceStatus.RECONNECTING, "HDA Intel PCH", "the loudspeaker went quiet"),
+    Levels(-50.0, -100.0, 0.02, 0.0, 3, 1),
+]
+
+NO_MICROPHONE: list[Event] = [
+    *READY,
+    DeviceChanged(
+        "microphone",
+        DeviceStatus.MISSING,
+        "",
+        "no microphone was found",
+        "plug one in, or forward your sound: pactl load-module module-native-protocol-tcp",
+    ),
+    TurnEnded(1, 2.0, typed="hello"),
+    TranscriptReady(1, "hello"),
+    ReplyDelta(1, "Hello! I read you well."),
+    finished(1, "hello", "Hello! I read you well.", typed=True),
+]
+
+_SENTENCE = (
+    "The volcano grew for more than a billion years, for the crust of Mars does not move over the mantle. "
+)
+LONG_REPLY = (_SENTENCE * 20)[:2000]
+
+LONG: list[Event] = [
+    *TALKED,
+    SpeechStarted(3, 2.0),
+    TurnEnded(3, 3.0),
+    TranscriptReady(3, "Tell me all about it."),
+    StateChanged(State.SPEAKING, 3.3),
+    ReplyDelta(3, LONG_REPLY),
+    ReplyHeard(3, LONG_REPLY.index("mantle", 900), LONG_REPLY.index("mantle", 900) + len("mantle.")),
+]
+
+SCRIPTS: list[Event] = [
+    *READY,
+    *spoken_turn(
+        1, "太阳系最高的山是什么?", "奥林帕斯山,在火星上,大约二十二公里高,是珠穆朗玛峰的两倍半。" * 2
+    ),
+    *spoken_turn(2, "सबसे ऊँचा पहाड़ कौन सा है?", "ओलंपस मॉन्स, मंगल ग्रह पर। यह लगभग बाईस किलोमीटर ऊँचा है।"),
+    *spoken_turn(3, "מהו ההר הגבוה ביותר?", "אולימפוס מונס, על מאדים. גובהו כעשרים ושניים קילומטרים."),
+    *spoken_turn(4, "ما هو أعلى جبل؟", "أوليمبوس مونس على المريخ."),
+    SpeechStarted(5, 2.0),
+    TurnEnded(5, 3.0),
+    TranscriptReady(5, "화산이에요?"),
+    StateChanged(State.SPEAKING, 3.3),
+    ReplyDelta(5, "はい、そうです。とても古い火山です。"),
+    ReplyHeard(5, 8, 11),
+]
+
+PAST: list[PastTurn] = [
+    PastTurn(
+        41,
+        NOON - timedelta(days=1),
+        "Good evening.",
+        "Good evening to you.",
+        "Good evening to you.",
+        False,
+        False,
+    ),
+    PastTurn(42, NOON - timedelta(days=1), "bye", "Until next time, then.", "Until next", True, True),
+]

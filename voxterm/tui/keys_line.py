@@ -1,0 +1,74 @@
+"""The line at the bottom: what the keys do now, and how many warnings the log holds."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from textual import events
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from voxterm.tui.model import Warned
+
+Key: TypeAlias = "tuple[str, str, str]"  # key, what it does, the app's action
+
+KEYS: tuple[Key, ...] = (
+    ("space", "talk", "talk"),
+    ("m", "mute", "mute"),
+    ("esc", "interrupt", "interrupt"),
+    ("t", "type", "type"),
+    ("r", "repeat", "repeat"),
+    ("p", "play", "play"),
+    ("l", "log", "log"),
+    ("?", "help", "help"),
+    ("q", "quit", "leave"),
+)
+
+TYPING_KEYS: tuple[Key, ...] = (("enter", "say it", ""), ("esc", "done", ""), ("ctrl+q", "quit", "leave"))
+
+_GIVEN_UP_FIRST = ("repeat", "play", "log", "mute", "interrupt", "type", "talk")
+"""What goes where the line is too short; help tells of all of them."""
+
+
+class KeysLine(Widget):
+    warnings: reactive[tuple[Warned, ...]] = reactive(())
+    typing: reactive[bool] = reactive(False)
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+
+    def render(self) -> Content:
+        counted = self._counted()
+        line = Content(" ").join(
+            Content.assemble((f" {key} ", "bold $text-accent"), does) for key, does, _ in self._keys()
+        )
+        gap = max(0, self.size.width - len(counted) - line.cell_length)
+        return Content.assemble(line, " " * gap, (counted, "$text-warning"))
+
+    async def on_click(self, event: events.Click) -> None:
+        """A click on a key does what the key does; one on the warnings opens the log."""
+        at = 0
+        for key, does, action in self._keys():
+            at += len(key) + len(does) + 3
+            if event.x < at:
+                if action:
+                    await self.run_action(f"app.{action}")
+                return
+        if event.x >= self.size.width - len(self._counted()):
+            await self.run_action("app.log")
+
+    def _counted(self) -> str:
+        count = len(self.warnings)
+        return f"▲ {count} warning{'s' if count != 1 else ''} " if count else ""
+
+    def _keys(self) -> list[Key]:
+        """The keys that fit."""
+        keys = list(TYPING_KEYS if self.typing else KEYS)
+        for action in _GIVEN_UP_FIRST:
+            if sum(len(key) + len(does) + 3 for key, does, _ in keys) <= self.size.width - len(
+                self._counted()
+            ):
+                break
+            keys = [key for key in keys if key[2] != action]
+        return keys

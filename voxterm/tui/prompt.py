@@ -1,0 +1,47 @@
+"""The line for typing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input, Static
+
+from voxterm.tui.safe_text import safe_line, safe_text
+
+MAX_CHARS = 4000
+"""More than a minute of fast speech."""
+
+
+class TypedLine(Input):
+    """An input that never holds what a terminal must not be given; `Esc` leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "done", show=False)]
+
+    def __init__(self) -> None:
+        super().__init__(
+            id="typed", placeholder="t to type instead of talking …", compact=True, max_length=MAX_CHARS
+        )
+
+    def validate_value(self, value: str) -> str:
+        return safe_text(value).replace("\n", " ")[:MAX_CHARS]
+
+    def action_leave(self) -> None:
+        self.screen.set_focus(None)
+
+    def take(self) -> str:
+        """What was typed, on one line; the input is empty afterwards."""
+        text = safe_line(self.value)
+        self.clear()
+        return text
+
+
+class Prompt(Horizontal):
+    def __init__(self) -> None:
+        super().__init__(id="prompt")
+
+    def compose(self) -> ComposeResult:
+        yield Static(" › ", id="prompt-sign", markup=False)
+        yield TypedLine()

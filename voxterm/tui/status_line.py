@@ -1,0 +1,81 @@
+"""The line at the top: who converses, and the one thing that a person looks for, the state."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from voxterm.events import DeviceStatus, State
+from voxterm.tui.figures import hours
+from voxterm.tui.model import Devices, Status
+from voxterm.tui.safe_text import safe_line
+
+SIGNS: dict[State, tuple[str, str]] = {
+    State.LOADING: ("◌", "$text-warning"),
+    State.LISTENING: ("●", "$text-success"),
+    State.HEARING: ("◉", "$text-primary"),
+    State.THINKING: ("◐", "$text-warning"),
+    State.SPEAKING: ("►", "$text-accent"),
+    State.MUTED: ("⊘", "$foreground 60%"),
+    State.STOPPED: ("■", "$text-error"),
+}
+"""The sign and the colour of each state."""
+
+_STATE_CELLS = len("◌ loading 100%")
+
+
+class StatusLine(Widget):
+    status: reactive[Status] = reactive(Status())
+    devices: reactive[Devices] = reactive(Devices())
+    elapsed_s: reactive[int] = reactive(0)
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+
+    def render(self) -> Content:
+        sign, colour = SIGNS[self.status.state]
+        word = f"{sign} {self._word()}"
+        figures = f"{hours(self.elapsed_s)}  turn {self.status.turn:<4}"
+        remarks = "".join(f"{remark}  " for remark in self._remarks())
+        room = self.size.width - len(" voxterm  ") - cell_len(remarks) - _STATE_CELLS - len(figures) - 3
+        who = Content(self._who()).truncate(max(0, room), ellipsis=True, pad=True)
+        return Content.assemble(
+            (" voxterm ", "bold $text-accent"),
+            " ",
+            who.stylize("$foreground 60%"),
+            " ",
+            (remarks, "$text-warning"),
+            (f"{word:<{_STATE_CELLS}}", f"bold {colour}"),
+            f"  {figures}",
+        )
+
+    def _word(self) -> str:
+        status = self.status
+        total = sum(load.total_bytes for load in status.loading)
+        if (
+            status.state is State.LOADING
+            and status.loading
+            and all(load.total_bytes for load in status.loading)
+        ):
+            done = sum(min(load.done_bytes, load.total_bytes) for load in status.loading)
+            return f"loading {done * 100 // total}%"
+        return status.state.value
+
+    def _who(self) -> str:
+        engines = " + ".join(dict.fromkeys(self.status.engines.values()))
+        return safe_line(
+            " · ".join(part for part in (self.status.profile, engines, self.status.voice) if part)
+        )
+
+    def _remarks(self) -> list[str]:
+        """What is true beside the state."""
+        status, devices = self.status, self.devices
+        remarks = ["◉ talk"] if status.talking else []
+        if status.muted and status.state is not State.MUTED:
+            remarks.append("⊘ muted")
+        for word, device in (("mic", devices.microphone), ("out", devices.loudspeaker)):
+            if device.status is DeviceStatus.RECONNECTING:
+                remarks.append(f"↻ {word} reconnecting")
+        return remarks
