@@ -88,8 +88,7 @@ def test_type_a_line_get_an_answer_and_quit(terminal: Terminal, tmp_path: Path) 
     assert turn.transcript == "I need a holiday"
     assert turn.reply
     assert turn.reply.split()[0] in terminal.screen()
-    terminal.press("Escape")
-    terminal.press("q")
+    terminal.press("C-q")  # a bare Escape and a q would be Alt+q
     wait_until(lambda: not terminal.alive, "end of the program")
 
 

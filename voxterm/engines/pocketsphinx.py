@@ -1,8 +1,8 @@
 """PocketSphinx, a streaming recogniser of US English that needs no GPU and no download.
 
-It runs in a process of its own (`pocketsphinx_process`). Nothing here waits for that process but `finish`,
-`load`, and `feed` once a minute of sound is waiting. When the process dies, the verb that notices raises, and
-the next `begin` starts a new one.
+It runs in a process of its own (`pocketsphinx_process`). `feed` returns when that process has decoded what it
+was given, so that its work shows as work. When the process dies, the verb that notices raises, and the next
+`begin` starts a new one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from voxterm.errors import EngineError, EngineLoadError
 
 LOAD_LIMIT_S = 60.0
 STALL_LIMIT_S = 15.0  # three times what the process allows itself for the end of an utterance
-MAX_WAITING_BYTES = 60 * process.BYTES_PER_S
+FED_AT_ONCE_BYTES = 5 * process.BYTES_PER_S  # decoded well within the limit, whatever the machine
 READ_BYTES = 65_536
 
 
@@ -92,12 +92,13 @@ class PocketSphinx:
             EngineError: the process died or hangs.
         """
         pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+        text = self._told
         with self._failures():
             child = self._running()
-            child.post(process.AUDIO, self._turn, pcm)
-            child.wait_for_room(MAX_WAITING_BYTES)
-        turn, text = child.partial
-        if turn != self._turn or text == self._told:
+            for begin in range(0, len(pcm), FED_AT_ONCE_BYTES):
+                child.post(process.AUDIO, self._turn, pcm[begin : begin + FED_AT_ONCE_BYTES])
+                text = child.wait_for(process.PARTIAL, self._turn, STALL_LIMIT_S)
+        if text == self._told:
             return None
         self._told = text
         return text
@@ -144,10 +145,7 @@ class _ChildFailedError(Exception):
 
 
 class _Child:
-    """The process and its two pipes, neither of which ever blocks.
-
-    `partial` holds the last words so far with the number of their turn.
-    """
+    """The process and its two pipes, neither of which ever blocks."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -167,7 +165,6 @@ class _Child:
         self._waiting = bytearray()  # not yet written
         self._unread = bytearray()  # read, not yet a whole frame
         self._replies: deque[tuple[bytes, int, str]] = deque()
-        self.partial = (0, "")
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -176,10 +173,6 @@ class _Child:
         self._waiting += process.HEADER.pack(kind, number, len(payload)) + payload
         self._move(0.0)
 
-    def wait_for_room(self, max_waiting_bytes: int) -> None:
-        while len(self._waiting) > max_waiting_bytes:
-            self._move_or_fail(STALL_LIMIT_S)
-
     def wait_for(self, wanted: bytes, number: int, stall_limit_s: float) -> str:
         """The text of the reply of this kind and number; those before it are dropped."""
         while True:
@@ -187,7 +180,8 @@ class _Child:
                 kind, replied_to, text = self._replies.popleft()
                 if (kind, replied_to) == (wanted, number):
                     return text
-            self._move_or_fail(stall_limit_s)
+            if not self._move(stall_limit_s):
+                raise _ChildFailedError(f"its process has not moved for {stall_limit_s:.0f} s")
 
     def close(self) -> None:
         """End the process and any copy of it at once: it holds nothing worth keeping."""
@@ -196,10 +190,6 @@ class _Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
         with self._process:  # closes the pipes and reaps it
             pass
-
-    def _move_or_fail(self, limit_s: float) -> None:
-        if not self._move(limit_s):
-            raise _ChildFailedError(f"its process has not moved for {limit_s:.0f} s")
 
     def _move(self, limit_s: float) -> bool:
         """Write and read what can be, waiting at most `limit_s` for anything; whether anything moved."""
@@ -224,13 +214,9 @@ class _Child:
             raise _ChildFailedError(f"its process ended (exit status {self._process.wait(STALL_LIMIT_S)})")
         self._unread += chunk
         while (frame := self._next_frame()) is not None:
-            kind, number, text = frame
-            if kind == process.FAILED:
-                raise _ChildFailedError(text)
-            if kind == process.PARTIAL:
-                self.partial = (number, text)
-            else:
-                self._replies.append(frame)
+            if frame[0] == process.FAILED:
+                raise _ChildFailedError(frame[2])
+            self._replies.append(frame)
 
     def _next_frame(self) -> tuple[bytes, int, str] | None:
         if len(self._unread) < process.HEADER.size:

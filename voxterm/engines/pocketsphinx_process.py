@@ -151,30 +151,27 @@ class Conversation:
     def __init__(self, recogniser: Recogniser, outgoing: BinaryIO) -> None:
         self._recogniser = recogniser
         self._outgoing = outgoing
-        self._turn = 0
         self._partial = ""
         self._unread_bytes = 0  # fed since the words so far were last looked at
 
     def obey(self, kind: bytes, number: int, payload: bytes) -> None:
         if kind == BEGIN:
             self._recogniser.begin()
-            self._turn, self._partial, self._unread_bytes = number, "", 0
+            self._partial, self._unread_bytes = "", 0
         elif kind == AUDIO:
             self._recogniser.feed(payload)
-            self._tell_partial(len(payload))
+            write_frame(self._outgoing, PARTIAL, number, self._text_after(len(payload)))
         elif kind == FINISH:
             write_frame(self._outgoing, TAKEN_IN, number)
             write_frame(self._outgoing, FINAL, number, self._recogniser.final_text())
 
-    def _tell_partial(self, fed_bytes: int) -> None:
+    def _text_after(self, fed_bytes: int) -> str:
+        """The words so far, looked up every 150 ms of sound."""
         self._unread_bytes += fed_bytes
-        if self._unread_bytes < PARTIAL_EVERY_BYTES:
-            return
-        self._unread_bytes = 0
-        text = self._recogniser.text()
-        if text != self._partial:
-            self._partial = text
-            write_frame(self._outgoing, PARTIAL, self._turn, text)
+        if self._unread_bytes >= PARTIAL_EVERY_BYTES:
+            self._unread_bytes = 0
+            self._partial = self._recogniser.text()
+        return self._partial
 
 
 def write_frame(outgoing: BinaryIO, kind: bytes, number: int = 0, text: str = "") -> None:
