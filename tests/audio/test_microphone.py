@@ -106,6 +106,14 @@ async def test_silence_keeps_the_heartbeat_until_the_device_calls() -> None:
         assert_in_real_time(listening.frames)
 
 
+async def test_a_device_is_starting_until_it_calls() -> None:
+    """Else the screen would say that it listens while PulseAudio still drops what is said."""
+    async with Listening(FakeSoundDevice("Mic")) as listening:
+        assert listening.microphone.starting
+        await listening.hear(0.1)
+        assert not listening.microphone.starting
+
+
 async def test_a_missing_device_is_reported_and_taken_up_when_it_appears() -> None:
     async with Listening(FakeSoundDevice()) as listening:
         assert listening.statuses() == [DeviceStatus.MISSING]

@@ -28,9 +28,6 @@ from voxterm.engines.protocols import Samples
 DATA = Path(__file__).parents[2] / "voxterm" / "data"
 LOUD = 0.01  # −40 dB: speech, not the rustle before it
 
-STARTING_LEVELS = 30
-"""Levels are told ten times a second; PulseAudio needs two seconds until its streams run steadily."""
-
 pytestmark = pytest.mark.devices
 
 
@@ -82,9 +79,8 @@ def conversation_in(room: Room) -> Iterator[Told]:
     )
     told = Told(process)
     try:
-        told.until("Ready")
-        for _ in range(STARTING_LEVELS):
-            told.until("Levels")
+        while told.until("StateChanged")["state"] != "listening":
+            pass
         yield told
         assert process.stdin
         process.stdin.write("stop\n")

@@ -89,6 +89,10 @@ class DeviceMicrophone:
         self._counted = 0  # samples at 16 kHz so far, lost ones included
         self._heard_until_s = 0.0
 
+    @property
+    def starting(self) -> bool:
+        return self._lasting.stream is not None and not self._lasting.is_running
+
     async def open(self, report: Report) -> None:
         """Start to listen; returns when the device is open, or was found missing and reported."""
         self._loop = asyncio.get_running_loop()

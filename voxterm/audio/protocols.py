@@ -40,6 +40,11 @@ class Microphone(Protocol):
     overruns: int
     """Blocks that were lost because nobody read them in time."""
 
+    @property
+    def starting(self) -> bool:
+        """It is open and delivers nothing yet. PulseAudio takes two seconds; what is said in them is lost."""
+        ...
+
     async def open(self, report: Report) -> None:
         """Start to listen. A device that is missing is no error: it is reported, silence comes in its place,
         and it is taken up when it appears."""

@@ -48,6 +48,10 @@ class RecordedMicrophone:
         self._held = False
 
     @property
+    def starting(self) -> bool:
+        return False
+
+    @property
     def exhausted(self) -> bool:
         """All has been said."""
         return self._position >= len(self._samples)

@@ -88,6 +88,10 @@ class _Aloud:
         self._loudspeaker = loudspeaker
         self._resampler: StreamResampler | None = None
 
+    @property
+    def starting(self) -> bool:
+        return self._microphone.starting
+
     async def open(self, report: Report) -> None:
         await self._microphone.open(report)
 

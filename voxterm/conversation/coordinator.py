@@ -86,6 +86,8 @@ class Conversation:
         """
         try:
             await self._load()
+            if self._stopping:
+                return
             await self._devices.microphone.open(self.tell)
             await self._devices.loudspeaker.open(self.tell)
             self.tell(Ready(self._cast.profile, self._cast.names(), self._cast.voice.name, self._cast.reason))
@@ -124,6 +126,8 @@ class Conversation:
 
     def talk(self, pressed: bool) -> None:
         """The talk key: a turn lasts from its press to its release."""
+        if not self._beats:
+            return  # nothing is heard yet
         machine = self._floor.machine
         signals = machine.press(reply_audible=self._floor.audible) if pressed else machine.release()
         for signal in signals:
@@ -176,6 +180,8 @@ class Conversation:
             state = State.SPEAKING
         elif self._floor.exchange:
             state = State.THINKING
+        elif self._devices.microphone.starting:
+            state = State.LOADING
         else:
             state = State.MUTED if self._muted else State.LISTENING
         self._enter(state)
