@@ -130,6 +130,12 @@ def test_wrong_usage(argv: list[str], names: list[str], failing: Failing) -> Non
     assert all(name in line for name in names)
 
 
+def test_a_missing_device(failing: Failing, tmp_path: Path) -> None:
+    out = tmp_path / "demo.wav"
+    assert "loudspeaker" in failing("demo", "--out", out, "--loudspeaker", "no such device", code=1).line
+    assert not out.exists()
+
+
 def test_the_screen_without_a_terminal(failing: Failing) -> None:
     assert "terminal" in failing("run").line
 

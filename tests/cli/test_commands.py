@@ -134,9 +134,12 @@ def test_recordings_of_other_forms_work(
     assert word_errors(SAID[1], text) <= 2, text
 
 
-def test_demo_shows_the_main_job_and_writes_both_sides(command: Command, tmp_path: Path) -> None:
+def test_demo_shows_the_main_job_and_writes_both_sides(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voxterm.cli.demo.list_devices", list)
     out = tmp_path / "demo.wav"
-    document = command("demo", "--out", out, "--json", "--loudspeaker", "no such device")
+    document = command("demo", "--out", out, "--json")
     assert len(document["turns"]) == 2
     both, rate_hz = soundfile.read(out)
     assert both.shape[1] == 2
@@ -156,6 +159,13 @@ def test_transcribe_json_has_segments(command: Command) -> None:
     document = command("transcribe", CLIPS[1], "--json")
     assert document["text"] == " ".join(segment["text"] for segment in document["segments"])
     assert document["segments"][0]["end_s"] > document["segments"][0]["begin_s"]
+
+
+def test_recordings_press_no_key(command: Command) -> None:
+    """Settings for the screen must not make recordings fall silent."""
+    push_to_talk = ("--set", "turns.mode=push_to_talk")
+    assert command("transcribe", CLIPS[1], *push_to_talk).strip()
+    assert len(command("talk", CLIPS[1], "--json", *push_to_talk)["turns"]) == 1
 
 
 def test_silence_is_no_turn_and_no_error(command: Command, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import sys
 from voxterm.audio.wav import read_audio
 from voxterm.bench import report, turns
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, settings_of
+from voxterm.cli.wiring import cast_of, headless_settings_of
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    settings = headless_settings_of(arguments)
     clips = [read_audio(file) for file in arguments.files]
     measured = turns.measure(
         clips, cast_of(settings), settings, at_least=arguments.turns, realtime=arguments.realtime

@@ -17,7 +17,7 @@ from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
 from voxterm.audio.resample import StreamResampler
 from voxterm.audio.wav import WavWriter
 from voxterm.cli import printing
-from voxterm.cli.wiring import Kept, cast_of, demo_clips, devices_of, settings_of
+from voxterm.cli.wiring import Kept, cast_of, demo_clips, devices_of, headless_settings_of
 from voxterm.clock import Clock, SkippingClock
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation, Devices
@@ -29,14 +29,15 @@ from voxterm.store import Store
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    settings = headless_settings_of(arguments)
     recorded = settings.model_copy(
         update={"sessions": settings.sessions.model_copy(update={"keep_audio": True})}
     )
+    aloud = _has_loudspeaker(settings.audio.loudspeaker)
     WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ).close()  # a place that cannot be written is said at once
     cast = cast_of(recorded)
     with tempfile.TemporaryDirectory(prefix="voxterm-demo-") as folder:
-        talked = asyncio.run(_demo(recorded, cast, Store(Path(folder)), arguments.out))
+        talked = asyncio.run(_demo(recorded, cast, Store(Path(folder)), aloud, arguments.out))
     if arguments.json:
         printing.print_json(printing.talk_document(cast, talked))
     else:
@@ -46,10 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if talked.troubles else 0
 
 
-async def _demo(settings: Settings, cast: Cast, store: Store, out: Path) -> Talked:
+async def _demo(settings: Settings, cast: Cast, store: Store, aloud: bool, out: Path) -> Talked:
     clock: Clock = SkippingClock()
     loudspeaker: Loudspeaker = RecordedLoudspeaker(clock, LOUDSPEAKER_FILE_HZ)
-    aloud = _has_loudspeaker(settings.audio.loudspeaker)
     if aloud:
         real = devices_of(settings)
         clock, loudspeaker = real.clock, real.loudspeaker
@@ -58,11 +58,9 @@ async def _demo(settings: Settings, cast: Cast, store: Store, out: Path) -> Talk
     kept = Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name, "demo"), [])
     try:
         conversation = Conversation(cast, Devices(microphone, loudspeaker, clock), settings)
-        recorder = kept.record(conversation, clock)
         with printing.progress("talking", conversation, person):
-            talked = await talk_through(conversation, person)
-        if recorder:
-            await recorder.close()
+            async with kept.recording(conversation, clock):
+                talked = await talk_through(conversation, person)
         summary = store.find()
         export_session(summary, store.turns(summary.id), "wav", out)
     finally:
@@ -71,9 +69,16 @@ async def _demo(settings: Settings, cast: Cast, store: Store, out: Path) -> Talk
 
 
 def _has_loudspeaker(wanted: str | int) -> bool:
+    """Whether there is one to play on.
+
+    Raises:
+        DeviceError: a certain one is wanted, and is not there.
+    """
     try:
         find_device("loudspeaker", wanted, list_devices())
     except DeviceError:
+        if wanted != "default":
+            raise
         return False
     return True
 

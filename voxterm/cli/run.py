@@ -25,7 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     cast = cast_of(settings)
     kept = kept_session(settings, cast, arguments.resume)
     try:
-        kept.store.folder.mkdir(parents=True, exist_ok=True)
         with screen_alone(kept.store.folder / "stderr.log"):
             return asyncio.run(_on_screen(settings, cast, kept))
     finally:
@@ -35,14 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _on_screen(settings: Settings, cast: Cast, kept: Kept) -> int:
     devices = devices_of(settings)
     conversation = Conversation(cast, devices, settings, kept.history(settings), demo_clips())
-    recorder = kept.record(conversation, devices.clock)
-    try:
+    async with kept.recording(conversation, devices.clock):
         code = await VoxtermApp(
             conversation, settings.screen, [_past(turn) for turn in kept.past]
         ).run_async()
-    finally:
-        if recorder:
-            await recorder.close()
     return code or 0
 
 

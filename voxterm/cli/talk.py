@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
 from voxterm.audio.wav import WavWriter, read_audio
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, kept_session, settings_of
+from voxterm.cli.wiring import cast_of, headless_settings_of, kept_session
 from voxterm.clock import Clock, RealClock, SkippingClock
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation, Devices
@@ -18,7 +18,7 @@ from voxterm.headless import Talked, recorded_person, talk_through
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    settings = headless_settings_of(arguments)
     clips = [read_audio(file) for file in arguments.files]
     cast = cast_of(settings)
     talked = asyncio.run(_talk(arguments, settings, cast, clips))
@@ -40,11 +40,8 @@ async def _talk(
     kept = kept_session(settings, cast, arguments.resume)
     try:
         conversation = Conversation(cast, devices, settings, kept.history(settings))
-        recorder = kept.record(conversation, clock)
         with printing.progress("talking", conversation, microphone):
-            talked = await talk_through(conversation, microphone, talks_over=arguments.talk_over)
-        if recorder:
-            await recorder.close()
+            async with kept.recording(conversation, clock):
+                return await talk_through(conversation, microphone, talks_over=arguments.talk_over)
     finally:
         kept.close()
-    return talked

@@ -11,7 +11,7 @@ import numpy as np
 from voxterm.audio.protocols import FRAME_SAMPLES
 from voxterm.audio.wav import read_audio
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, settings_of
+from voxterm.cli.wiring import cast_of, headless_settings_of
 from voxterm.config import TurnSettings
 from voxterm.conversation import Cast
 from voxterm.engines.protocols import (
@@ -34,7 +34,7 @@ class Segment:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    settings = headless_settings_of(arguments)
     samples = read_audio(arguments.file)
     cast = cast_of(settings)
     segments = _transcribed(cast, settings.turns, samples)

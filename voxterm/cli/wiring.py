@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,16 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         ConfigError: a file, variable or flag is wrong.
     """
     return load_settings(arguments.config, setting_flags(arguments), os.environ).settings
+
+
+def headless_settings_of(arguments: argparse.Namespace) -> Settings:
+    """As `settings_of`, for recordings, which press no key.
+
+    Raises:
+        ConfigError: a file, variable or flag is wrong.
+    """
+    settings = settings_of(arguments)
+    return settings.model_copy(update={"turns": settings.turns.model_copy(update={"mode": "open"})})
 
 
 def cast_of(settings: Settings) -> Cast:
@@ -90,15 +102,20 @@ class Kept:
     def history(self, settings: Settings) -> History:
         return History.resumed(self.past, settings.dialogue.memory_turns)
 
-    def record(self, conversation: Conversation, clock: Clock) -> Recorder | None:
-        """Have every turn of the conversation stored."""
+    @asynccontextmanager
+    async def recording(self, conversation: Conversation, clock: Clock) -> AsyncIterator[None]:
+        """While inside, every turn of the conversation is stored as it is finished."""
         if self.past:
             conversation.go_on_after(self.past[-1].number)
         if self.session is None:
-            return None
+            yield
+            return
         recorder = Recorder(self.session, clock, conversation.tell)
         conversation.subscribe(recorder.follow)
-        return recorder
+        try:
+            yield
+        finally:
+            await recorder.close()
 
     def close(self) -> None:
         """Let the session go; one in which nothing was said leaves no trace."""

@@ -23,6 +23,12 @@ SIGNS: dict[State, tuple[str, str]] = {
 }
 """The sign and the colour of each state."""
 
+_NOT_LISTENING: dict[DeviceStatus | None, tuple[str, str, str]] = {
+    DeviceStatus.MISSING: ("○", "$text-warning", "no mic"),
+    DeviceStatus.RECONNECTING: ("↻", "$text-warning", "reconnecting"),
+}
+"""What the state is in truth where nothing can be heard: sign, colour and word."""
+
 _STATE_CELLS = len("◌ loading 100%")
 
 
@@ -35,8 +41,8 @@ class StatusLine(Widget):
         super().__init__(id="status")
 
     def render(self) -> Content:
-        sign, colour = SIGNS[self.status.state]
-        word = f"{sign} {self._word()}"
+        sign, colour, state = self._state()
+        word = f"{sign} {state}"
         figures = f"{hours(self.elapsed_s)}  turn {self.status.turn:<4}"
         remarks = "".join(f"{remark}  " for remark in self._remarks())
         room = self.size.width - len(" voxterm  ") - cell_len(remarks) - _STATE_CELLS - len(figures) - 3
@@ -50,6 +56,12 @@ class StatusLine(Widget):
             (f"{word:<{_STATE_CELLS}}", f"bold {colour}"),
             f"  {figures}",
         )
+
+    def _state(self) -> tuple[str, str, str]:
+        """Sign, colour and word."""
+        if self.status.state is State.LISTENING and self.devices.microphone.status in _NOT_LISTENING:
+            return _NOT_LISTENING[self.devices.microphone.status]
+        return *SIGNS[self.status.state], self._word()
 
     def _word(self) -> str:
         status = self.status

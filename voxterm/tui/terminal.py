@@ -16,10 +16,16 @@ from pathlib import Path
 
 @contextmanager
 def screen_alone(log: Path) -> Iterator[None]:
-    """While inside, the screen draws through a descriptor of its own, and descriptor 2 is the log."""
+    """While inside, the screen draws through a descriptor of its own, and descriptor 2 is the log.
+
+    Where no log can be written, what is printed is lost.
+    """
     kept = sys.__stderr__
     screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
-    printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError:
+        printed = os.open(os.devnull, os.O_WRONLY)
     os.dup2(printed, 2)
     os.close(printed)
     sys.__stderr__ = screen  # type: ignore[misc]
