@@ -4,7 +4,7 @@ Times are seconds on the conversation's clock (`clock.Clock.now`). `turn` is the
 belongs to, from 1. The facts of one turn come in this order (those in brackets may be missing or repeat):
 
     SpeechStarted  PartialTranscript…  [SpeechPaused [SpeechResumed]]…  (TurnDropped | TurnEnded)
-    TranscriptReady  ReplyDelta…  [ReplyStarted  ReplyHeard…]  [Interrupted]  TurnFinished
+    TranscriptReady  ReplyDelta…  [ReplyStarted  TurnMeasured  ReplyHeard…]  [Interrupted]  TurnFinished
 
 A typed turn begins with TurnEnded. A reply that has not been heard is withdrawn (ReplyWithdrawn) when the
 person goes on speaking; the turn is then open again.
@@ -134,6 +134,14 @@ class ReplyHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnMeasured:
+    """The reply's first sample has left the loudspeaker: how long each stage took, as in `TurnFinished`."""
+
+    turn: int
+    latency_ms: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
     """The person cut the reply off, by voice or by key; the loudspeaker was silenced at `at_s`."""
 
@@ -225,6 +233,7 @@ Event: TypeAlias = (
     | ReplyWithdrawn
     | ReplyStarted
     | ReplyHeard
+    | TurnMeasured
     | Interrupted
     | TurnFinished
     | TurnAudio

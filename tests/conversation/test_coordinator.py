@@ -36,6 +36,7 @@ from voxterm.events import (
     TurnDropped,
     TurnEnded,
     TurnFinished,
+    TurnMeasured,
 )
 from voxterm.headless import Talked, talk_through
 from voxterm.latency import STAGES
@@ -105,6 +106,7 @@ async def test_a_turn_is_heard_answered_and_measured() -> None:
     scene = Scene()
     talked = await scene.play(said(0.5, 1.0))
     (turn,) = talked.turns
+    assert [event.latency_ms for event in scene.of(TurnMeasured)] == [turn.latency_ms]
     assert turn.reply.strip() == turn.heard_reply.strip() == "one two three four"
     assert not turn.interrupted
     assert set(turn.latency_ms) == {stage.key for stage in STAGES}
@@ -117,10 +119,19 @@ async def test_a_turn_is_heard_answered_and_measured() -> None:
 async def test_facts_come_in_their_documented_order() -> None:
     scene = Scene()
     await scene.play(said(0.5, 1.0))
-    kinds = (SpeechPaused, TurnEnded, TranscriptReady, ReplyDelta, ReplyStarted, TurnFinished, Ready)
+    kinds = (
+        SpeechPaused,
+        TurnEnded,
+        TranscriptReady,
+        ReplyDelta,
+        ReplyStarted,
+        TurnMeasured,
+        TurnFinished,
+        Ready,
+    )
     assert names(scene.events, *kinds) == [
         "Ready", "SpeechPaused", "TurnEnded", "TranscriptReady",
-        *["ReplyDelta"] * 4, "ReplyStarted", "TurnFinished",
+        *["ReplyDelta"] * 4, "ReplyStarted", "TurnMeasured", "TurnFinished",
     ]  # fmt: skip
     states = [event.state for event in scene.of(StateChanged)]
     assert states[0] is State.LOADING

@@ -30,6 +30,7 @@ from voxterm.events import (
     Trouble,
     TurnEnded,
     TurnFinished,
+    TurnMeasured,
 )
 from voxterm.latency import STAGES
 from voxterm.tui.app import VoxtermApp
@@ -173,10 +174,14 @@ def latency_ms(factor: float = 1.0) -> dict[str, float | None]:
     return {stage.key: value * factor for stage, value in zip(STAGES, _USUAL_MS, strict=True)}
 
 
-def finished(
-    turn: int, said: str, reply: str, *, heard: str | None = None, typed: bool = False, factor: float = 1.0
-) -> TurnFinished:
+def measured(turn: int, *, typed: bool = False, factor: float = 1.0) -> TurnMeasured:
     times = latency_ms(factor)
+    return TurnMeasured(turn, {**times, "endpoint_wait": None, "voice_to_voice": None} if typed else times)
+
+
+def finished(
+    turn: int, said: str, reply: str, *, heard: str | None = None, typed: bool = False
+) -> TurnFinished:
     return TurnFinished(
         turn=turn,
         transcript=said,
@@ -187,7 +192,7 @@ def finished(
         started_at_s=0.0,
         ended_at_s=1.0,
         finished_at_s=2.0,
-        latency_ms={**times, "endpoint_wait": None, "voice_to_voice": None} if typed else times,
+        latency_ms=latency_ms(),
     )
 
 
@@ -197,7 +202,8 @@ def spoken_turn(turn: int, said: str, reply: str, factor: float = 1.0) -> list[E
         TurnEnded(turn, 1.0),
         TranscriptReady(turn, said),
         ReplyDelta(turn, reply),
-        finished(turn, said, reply, factor=factor),
+        measured(turn, factor=factor),
+        finished(turn, said, reply),
     ]
 
 
@@ -236,6 +242,7 @@ SPEAKING: list[Event] = [
     *THINKING,
     ReplyDelta(3, REPLY),
     ReplyStarted(3, 3.3),
+    measured(3, factor=1.4),
     StateChanged(State.SPEAKING, 3.3),
     ReplyHeard(3, REPLY.index("kilometres"), REPLY.index("kilometres") + len("kilometres")),
     Levels(-55.0, -21.0, 0.03, 230.0, 0, 0),
@@ -263,7 +270,7 @@ TROUBLE: list[Event] = [
         "engine",
         turn=3,
     ),
-    finished(3, QUESTION, "", factor=2.5),
+    finished(3, QUESTION, ""),
     Trouble("the store is on a full disk; turns are kept in memory", "free some space in ~/.local", "store"),
     DeviceChanged("loudspeaker", DeviceStatus.RECONNECTING, "HDA Intel PCH", "the loudspeaker went quiet"),
     Levels(-50.0, -100.0, 0.02, 0.0, 3, 1),
@@ -281,6 +288,7 @@ NO_MICROPHONE: list[Event] = [
     TurnEnded(1, 2.0, typed="hello"),
     TranscriptReady(1, "hello"),
     ReplyDelta(1, "Hello! I read you well."),
+    measured(1, typed=True),
     finished(1, "hello", "Hello! I read you well.", typed=True),
 ]
 

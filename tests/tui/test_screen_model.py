@@ -19,6 +19,7 @@ from scripted import (
     SPEAKING,
     THINKING,
     finished,
+    measured,
 )
 
 from voxterm.errors import EngineLoadError
@@ -173,7 +174,7 @@ def test_levels_change_nothing_else() -> None:
 
 
 def test_latencies_and_warnings_are_bounded() -> None:
-    turns = [finished(number, "a", "b") for number in range(1, 100)]
+    turns = [measured(number) for number in range(1, 100)]
     troubles = [Trouble(f"{number}", "", "engine") for number in range(MAX_WARNINGS + 9)]
     model = played([*turns, *troubles])
     assert len(model.latencies) == LATENCY_TURNS

@@ -38,6 +38,7 @@ from voxterm.events import (
     Trouble,
     TurnDropped,
     TurnEnded,
+    TurnMeasured,
 )
 from voxterm.history import Heard, History
 from voxterm.turns import Dropped, Ended, Opened, Paused, Resumed, TurnMachine, TurnSignal
@@ -275,6 +276,8 @@ class Floor:
     def _tell_heard(self, exchange: Exchange, reply: Reply) -> None:
         if reply.first_sample is not None and reply.stamps.left_s is None:
             reply.stamps.left_s = self._loudspeaker.played_at(reply.first_sample)
+            if reply.stamps.left_s is not None and not exchange.repeats:
+                self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
         heard = reply.spoken.heard(self._loudspeaker.played_samples())
         if heard != self._heard:
             self._heard = heard

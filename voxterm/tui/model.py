@@ -25,7 +25,7 @@ from voxterm.events import (
     Trouble,
     TurnDropped,
     TurnEnded,
-    TurnFinished,
+    TurnMeasured,
 )
 from voxterm.latency import Breakdown
 from voxterm.tui.controls import PastTurn
@@ -175,7 +175,7 @@ def _dialogue(dialogue: Dialogue, event: Event, at: datetime) -> Dialogue:
 
 
 def _latencies(latencies: Latencies, event: Event) -> Latencies:
-    if not isinstance(event, TurnFinished):
+    if not isinstance(event, TurnMeasured):
         return latencies
     return (*latencies, event.latency_ms)[-LATENCY_TURNS:]
 
