@@ -16,6 +16,7 @@ from voxterm.config import Settings, load_settings
 from voxterm.conversation import Cast, Conversation, Devices
 from voxterm.engines import registry
 from voxterm.engines.protocols import Samples
+from voxterm.errors import VoxtermError
 from voxterm.history import History
 from voxterm.recorder import Recorder
 from voxterm.store import Session, Store, StoredTurn, default_state_folder
@@ -135,9 +136,13 @@ def kept_session(settings: Settings, cast: Cast, resume: str | None) -> Kept:
         StoreError: the folder cannot be used.
     """
     store = store_of(settings)
-    if resume is not None:
+    if resume is None and not settings.sessions.keep:
+        return Kept(store, None, [])
+    try:
+        if resume is None:
+            return Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name), [])
         session = store.open_session(resume or None)
         return Kept(store, session, session.turns())
-    if not settings.sessions.keep:
-        return Kept(store, None, [])
-    return Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name), [])
+    except VoxtermError:
+        store.close()
+        raise
