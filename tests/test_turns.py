@@ -147,6 +147,15 @@ def test_speech_into_an_audible_reply_is_a_barge_in_and_a_turn_of_its_own() -> N
     assert opened.from_sample >= before - TURNS.pre_roll_ms * 16
 
 
+def test_a_reply_that_has_just_begun_to_sound_is_interrupted_too() -> None:
+    """Audible, but nobody has called `answered` yet: it is no continuation of the turn."""
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(1)
+    assert someone.machine.phase is Phase.OVER
+    assert [type(s) for s in someone.speak(0.5, audible=True)] == [Opened]
+
+
 def test_a_barge_in_needs_its_own_length_of_speech() -> None:
     someone = person(barge_in_ms=320)
     assert someone.frames(9, 0.9, audible=True) == []

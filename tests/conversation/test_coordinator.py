@@ -200,6 +200,15 @@ async def test_speech_into_the_reply_silences_it_and_history_keeps_what_was_hear
     )
 
 
+async def test_a_reply_longer_than_the_buffer_is_silent_for_good() -> None:
+    """What waits to be written when the person speaks must not be written afterwards."""
+    scene = Scene(Listener(" ".join(["word"] * 600), "fine"))
+    talked = await scene.play(said(0.3, 1.0, 2.5, 1.0), talks_over=True)
+    words = len(talked.turns[0].heard_reply.split()) + 1
+    heard_s = np.count_nonzero(np.abs(scene.played.samples) > 0.01) / 24_000
+    assert heard_s == pytest.approx(words * 0.1, abs=0.2)
+
+
 async def test_the_reply_stops_within_the_time_of_a_barge_in() -> None:
     scene = Scene(Listener(" ".join(["word"] * 60), "fine"))
     await scene.play(said(0.3, 1.0, 2.5, 1.0), talks_over=True)

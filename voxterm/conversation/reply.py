@@ -71,6 +71,7 @@ class Reply:
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self._understood: Stream[Understood] | None = None
+        self._cancelled = False
         self._committed = False
         self._held_events: list[Event] = []
         self._may_sound = asyncio.Event()
@@ -88,6 +89,7 @@ class Reply:
 
     def cancel(self) -> None:
         """Stop: nothing more will be told or handed to the loudspeaker."""
+        self._cancelled = True
         self._committed = False
         if self._task:
             self._task.cancel()
@@ -220,7 +222,7 @@ class Reply:
         await self._may_sound.wait()
 
     async def _play(self, samples: Samples) -> None:
-        if not len(samples):
+        if not len(samples) or self._cancelled:  # the cancelling takes the loop some turns to get here
             return
         loudspeaker = self._mouth.loudspeaker
         at_sample = loudspeaker.written_samples()
