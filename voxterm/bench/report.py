@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from voxterm import __version__
 from voxterm.latency import percentile
@@ -58,12 +59,13 @@ def print_table(found: Mapping[str, object]) -> None:
     """The document for people."""
     figures = found["figures"]
     assert isinstance(figures, dict)
-    table = Table("figure", "p50", "p95", "n", "unit", title=str(found["command"]), title_justify="left")
+    table = Table("figure", "p50", "p95", "n", "unit")
     for column in table.columns[1:4]:
         column.justify = "right"
     for name, figure in figures.items():
         table.add_row(name, f"{figure['p50']:.1f}", f"{figure['p95']:.1f}", str(figure["n"]), figure["unit"])
     console = Console(highlight=False)
+    console.print(Text(str(found["command"])))
     console.print(table)
     console.print(", ".join(f"{name} {value}" for name, value in machine().items()), style="dim")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
-from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
+from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker, RecordedMicrophone
 from voxterm.bench.report import Figure
 from voxterm.clock import Clock, RealClock, SkippingClock
 from voxterm.config import Settings
@@ -16,17 +18,27 @@ from voxterm.events import TurnFinished
 from voxterm.headless import recorded_person, talk_through
 from voxterm.latency import STAGES
 
+Progress: TypeAlias = Callable[[Conversation, RecordedMicrophone], AbstractContextManager[None]]
+
 
 def measure(
-    clips: Sequence[Samples], cast: Cast, settings: Settings, *, at_least: int, realtime: bool
+    clips: Sequence[Samples],
+    cast: Cast,
+    settings: Settings,
+    *,
+    at_least: int,
+    realtime: bool,
+    progress: Progress,
 ) -> dict[str, Figure]:
     """Say the clips, again and again in one conversation, until at least so many turns were answered.
+
+    `progress` is entered while they talk.
 
     Raises:
         AudioFileError: there is no speech in them.
     """
     rounds = -(-at_least // len(clips))
-    turns = asyncio.run(_talk([*clips] * rounds, cast, settings, realtime))
+    turns = asyncio.run(_talk([*clips] * rounds, cast, settings, realtime, progress))
     if not turns:
         raise AudioFileError(
             "no speech was heard in the recordings", "give recordings of a person who speaks"
@@ -39,11 +51,12 @@ def measure(
 
 
 async def _talk(
-    clips: Sequence[Samples], cast: Cast, settings: Settings, realtime: bool
+    clips: Sequence[Samples], cast: Cast, settings: Settings, realtime: bool, progress: Progress
 ) -> list[TurnFinished]:
     clock: Clock = RealClock() if realtime else SkippingClock()
     microphone = recorded_person(clips, clock, settings)
     devices = Devices(microphone, RecordedLoudspeaker(clock, LOUDSPEAKER_FILE_HZ), clock)
     conversation = Conversation(cast, devices, settings)
-    talked = await talk_through(conversation, microphone)
+    with progress(conversation, microphone):
+        talked = await talk_through(conversation, microphone)
     return talked.turns

@@ -15,7 +15,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = headless_settings_of(arguments)
     clips = [read_audio(file) for file in arguments.files]
     measured = turns.measure(
-        clips, cast_of(settings), settings, at_least=arguments.turns, realtime=arguments.realtime
+        clips,
+        cast_of(settings),
+        settings,
+        at_least=arguments.turns,
+        realtime=arguments.realtime,
+        progress=printing.talk_progress,
     )
     document = report.document("turns", sys.argv[1:], measured)
     if arguments.json:

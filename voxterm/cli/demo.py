@@ -58,7 +58,7 @@ async def _demo(settings: Settings, cast: Cast, store: Store, aloud: bool, out: 
     kept = Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name, "demo"), [])
     try:
         conversation = Conversation(cast, Devices(microphone, loudspeaker, clock), settings)
-        with printing.progress("talking", conversation, person):
+        with printing.talk_progress(conversation, person):
             async with kept.recording(conversation, clock):
                 talked = await talk_through(conversation, person)
         summary = store.find()

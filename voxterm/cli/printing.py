@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -73,18 +73,25 @@ def print_troubles(troubles: Sequence[Trouble]) -> None:
 
 
 @contextmanager
-def progress(label: str, conversation: Conversation, microphone: RecordedMicrophone) -> Iterator[None]:
-    """How much of the recordings has been said; only where stderr is a terminal."""
+def progress(label: str) -> Iterator[Callable[[float], None]]:
+    """A bar that is told the share that is done, 0 to 1; only where stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda share: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+@contextmanager
+def talk_progress(conversation: Conversation, microphone: RecordedMicrophone) -> Iterator[None]:
+    """How much of the recordings has been said."""
+    with progress("talking") as show:
 
         def follow(event: Event) -> None:
             if isinstance(event, Levels):
-                bar.update(task, completed=microphone.said_share)
+                show(microphone.said_share)
 
         conversation.subscribe(follow)
         yield

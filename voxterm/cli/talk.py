@@ -40,7 +40,7 @@ async def _talk(
     kept = kept_session(settings, cast, arguments.resume)
     try:
         conversation = Conversation(cast, devices, settings, kept.history(settings))
-        with printing.progress("talking", conversation, microphone):
+        with printing.talk_progress(conversation, microphone):
             async with kept.recording(conversation, clock):
                 return await talk_through(conversation, microphone, talks_over=arguments.talk_over)
     finally:

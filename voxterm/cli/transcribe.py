@@ -60,8 +60,11 @@ def _transcribed(cast: Cast, settings: TurnSettings, samples: Samples) -> list[S
     try:
         for engine in (cast.vad, cast.understanding):
             engine.load(lambda done_bytes, total_bytes: None)
-        turns = _turns(cast.vad, settings, samples)
-        heard = [Segment(begin, end, _heard(cast.understanding, samples[begin:end])) for begin, end in turns]
+        heard = []
+        with printing.progress("transcribing") as show:
+            for begin, end in _turns(cast.vad, settings, samples):
+                heard.append(Segment(begin, end, _heard(cast.understanding, samples[begin:end])))
+                show(end / len(samples))
         return [segment for segment in heard if segment.text]
     finally:
         cast.vad.close()

@@ -1,0 +1,75 @@
+"""What is kept of a conversation, and what is said when it cannot be kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from voxterm.clock import RealClock
+from voxterm.errors import StoreError
+from voxterm.events import Trouble, TurnAudio, TurnFinished
+from voxterm.recorder import Recorder
+from voxterm.store import Session, Store, TurnRecord
+
+
+def finished(turn: int, said: str = "hello") -> TurnFinished:
+    return TurnFinished(turn, said, "hi there", "hi", True, False, 0.0, 1.0, 2.0, {"response": 12.0})
+
+
+def audio(turn: int) -> TurnAudio:
+    tone = np.full(1600, 0.25, np.float32).tobytes()
+    return TurnAudio(turn, tone, 16_000, tone, 24_000)
+
+
+class FullOnce:
+    """A session whose disk is full for one turn."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.full = True
+        self.add_audio = session.add_audio
+
+    def add_turn(self, turn: TurnRecord) -> int:
+        if self.full:
+            self.full = False
+            raise StoreError("the disk is full", "make room")
+        return self._session.add_turn(turn)
+
+
+async def test_turns_are_stored_in_order_with_their_sound_and_their_trouble(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    session = store.new_session("embedded", {}, "english")
+    recorder = Recorder(session, RealClock(), lambda trouble: None)
+    recorder.follow(finished(1))
+    recorder.follow(audio(1))
+    recorder.follow(Trouble("the voice is hoarse", "give it tea", "engine", 2))
+    recorder.follow(finished(2, "again"))
+    await recorder.close()
+    one, two = session.turns()
+    assert (one.number, one.transcript, one.heard_reply, one.interrupted) == (1, "hello", "hi", True)
+    assert one.latency_ms == {"response": 12.0}
+    assert one.person_audio is not None
+    assert one.person_audio.exists()
+    assert (one.error, two.error) == ("", "the voice is hoarse")
+    assert two.person_audio is None
+    session.close()
+    store.close()
+
+
+async def test_a_turn_that_cannot_be_stored_is_told_and_the_next_one_is_stored(tmp_path: Path) -> None:
+    """Its sound must not end up with another turn."""
+    store = Store(tmp_path)
+    session = store.new_session("embedded", {}, "english")
+    told: list[Trouble] = []
+    recorder = Recorder(FullOnce(session), RealClock(), told.append)  # type: ignore[arg-type]
+    recorder.follow(finished(1))
+    recorder.follow(audio(1))
+    recorder.follow(finished(2, "again"))
+    await recorder.close()
+    assert told == [Trouble("the disk is full", "make room", "store", 1)]
+    (kept,) = session.turns()
+    assert (kept.number, kept.transcript) == (1, "again")
+    assert kept.person_audio is None
+    session.close()
+    store.close()
