@@ -23,7 +23,7 @@ from voxterm.engines.protocols import (
     Voice,
     WordMark,
 )
-from voxterm.errors import EngineError
+from voxterm.errors import EngineError, VoiceError
 
 HEARING_HZ = 16_000
 WORD_S = 0.1
@@ -144,6 +144,8 @@ class ToneVoice(_Fake):
         return ["tone"]
 
     def speak(self, text: str, voice: Voice, speed: float = 1.0) -> Iterator[Spoken]:
+        if voice != VOICE:
+            raise VoiceError(f"there is no voice {voice.speaker}", "take tone")
         self.spoken.append(text)
         if self._fails_on in text:
             raise EngineError("the voice is hoarse", "give it tea")

@@ -42,7 +42,7 @@ def export_session(
     """
     if form == "wav":
         if not isinstance(out, Path):
-            raise OutputError("sound cannot be written to a terminal", "name a file for it")
+            raise OutputError("sound is not written to standard output", "name a file with --out")
         _write_wav(summary, turns, out)
         return
     text = _TEXT_FORMS[form](summary, turns)
@@ -52,7 +52,9 @@ def export_session(
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror})", "choose another place") from None
+        from voxterm.audio.wav import cannot_write
+
+        raise cannot_write(out, error) from None
 
 
 def markdown(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:

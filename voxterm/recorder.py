@@ -17,8 +17,8 @@ class Recorder:
 
     def __init__(self, session: Session, clock: Clock, tell: Callable[[Trouble], None]) -> None:
         self._session = session
-        self._opened_at = datetime.now(timezone.utc)
-        self._opened_s = clock.now()
+        self._clock = clock
+        self._stored_at = datetime.now(timezone.utc)  # when the newest turn was
         self._tell = tell
         self._errors: dict[int, str] = {}  # by turn, until it is stored
         self._stored = (0, 0)  # the newest turn: its number in the conversation, and in the session
@@ -62,9 +62,8 @@ class Recorder:
             )
 
     def _record(self, finished: TurnFinished) -> TurnRecord:
-        after_s = finished.started_at_s - self._opened_s
         return TurnRecord(
-            started_at=self._opened_at + timedelta(seconds=after_s),
+            started_at=self._started_at(finished),
             transcript=finished.transcript,
             reply=finished.reply,
             heard_reply=finished.heard_reply,
@@ -73,3 +72,10 @@ class Recorder:
             latency_ms=finished.latency_ms,
             error=self._errors.pop(finished.turn, ""),
         )
+
+    def _started_at(self, finished: TurnFinished) -> datetime:
+        """By the clock on the wall, which recordings outrun: no turn begins before the last was stored."""
+        now = datetime.now(timezone.utc)
+        started_at = now - timedelta(seconds=self._clock.now() - finished.started_at_s)
+        started_at, self._stored_at = max(started_at, self._stored_at), now
+        return started_at

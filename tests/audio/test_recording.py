@@ -34,13 +34,9 @@ class HandClock:
 class File:
     def __init__(self) -> None:
         self.parts: list[Samples] = []
-        self.closed = False
 
     def write(self, samples: Samples) -> None:
         self.parts.append(samples)
-
-    def close(self) -> None:
-        self.closed = True
 
     @property
     def samples(self) -> Samples:
@@ -86,7 +82,6 @@ async def test_a_pause_between_writes_is_silence_in_the_file_and_no_sample() -> 
     assert loudspeaker.played_samples() == 150
     expected = np.concatenate([np.zeros(200), tone(100), np.zeros(200), tone(50, 0.25)])
     assert np.array_equal(file.samples, expected.astype(np.float32))
-    assert file.closed
     assert loudspeaker.underruns == 1
 
 

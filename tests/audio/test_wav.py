@@ -210,7 +210,6 @@ def test_loud_samples_are_clipped_and_never_wrap(tmp_path: Path) -> None:
 def test_the_file_is_whole_after_every_write(tmp_path: Path) -> None:
     path = tmp_path / "growing.wav"
     with WavWriter(path, 16000) as writer:
-        assert soundfile.info(path).frames == 0
         for written in range(1, 4):
             writer.write(tone())
             assert len(read_audio(path)) == 8000 * written
@@ -255,6 +254,35 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path, suffix: str) -> No
 def test_a_full_disk_is_no_fault_of_the_input(tmp_path: Path) -> None:
     full = tmp_path / "full.wav"
     full.symlink_to("/dev/full")
-    with pytest.raises(DiskFullError, match="no room") as caught:
-        WavWriter(full, 16000)
+    with pytest.raises(DiskFullError, match="no room") as caught, WavWriter(full, 16000) as writer:
+        writer.write(tone())
     assert caught.value.exit_code == 1
+
+
+def test_a_failure_before_the_first_write_leaves_what_was_there(tmp_path: Path, recording: Path) -> None:
+    """A wrong flag must not empty a file that was named as output."""
+    before = recording.read_bytes()
+    for path in (recording, tmp_path / "new.wav"):
+        with pytest.raises(RuntimeError), WavWriter(path, 16000):
+            raise RuntimeError
+    assert recording.read_bytes() == before
+    assert not (tmp_path / "new.wav").exists()
+
+
+def test_nothing_written_is_an_empty_recording(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.wav"
+    WavWriter(path, 16000).close()
+    assert soundfile.info(path).frames == 0
+
+
+def test_a_name_that_promises_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="would hold WAV"):
+        WavWriter(tmp_path / "a.mp3", 16000)
+    assert not (tmp_path / "a.mp3").exists()
+
+
+def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+    """Reading a pipe that nobody writes would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "no ordinary file" in refused(tmp_path / "pipe")
+    assert "no ordinary file" in refused(Path("/dev/zero"))

@@ -118,6 +118,10 @@ def test_an_output_that_cannot_be_written(command: str, tmp_path: Path, failing:
         (["config", "--config", "/no/such/file.toml"], ["/no/such/file.toml"]),
         (["talk", str(DATA / "demo-2.flac"), "--profile", "embeded"], ["embeded", "embedded"]),
         (["talk", str(DATA / "demo-2.flac"), "--voice", "englsh"], ["englsh", "english"]),
+        (["talk", str(DATA / "demo-2.flac"), "--voice", "espeak:zz"], ["zz"]),
+        (["transcribe", ""], ["FILE", "empty"]),
+        (["transcribe", "a.wav", "b.wav"], ["b.wav", "voxterm transcribe --help"]),
+        (["bench", "turns", "x.wav", "--turns", "x"], ["--turns", "whole number"]),
         (["tak", "x.wav"], ["tak"]),
         (["talk"], ["FILE"]),
         (["bench"], ["MEASUREMENT"]),
@@ -128,6 +132,22 @@ def test_an_output_that_cannot_be_written(command: str, tmp_path: Path, failing:
 def test_wrong_usage(argv: list[str], names: list[str], failing: Failing) -> None:
     line = failing(*argv).line
     assert all(name in line for name in names)
+
+
+@pytest.mark.parametrize("flags", [["--resume", "nope"], ["--voice", "espeak:zz"], ["--voice", "nobody"]])
+def test_a_wrong_flag_leaves_the_output_as_it_was(flags: list[str], tmp_path: Path, failing: Failing) -> None:
+    out = tmp_path / "keep.wav"
+    out.write_bytes(wav())
+    failing("talk", DATA / "demo-2.flac", "--out", out, *flags)
+    assert out.read_bytes() == wav()
+
+
+def test_the_answer_is_not_written_over_the_question(tmp_path: Path, failing: Failing) -> None:
+    clip = tmp_path / "clip.wav"
+    clip.write_bytes(wav())
+    (tmp_path / "link.wav").symlink_to(clip)
+    assert "link.wav" in failing("talk", clip, "--out", tmp_path / "link.wav").line
+    assert clip.read_bytes() == wav()
 
 
 def test_a_missing_device(failing: Failing, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_silence_is_no_turn_and_no_error(command: Command, tmp_path: Path) -> No
     file = tmp_path / "silence.wav"
     soundfile.write(file, np.zeros(32_000), 16_000)
     assert command("talk", file, "--json")["turns"] == []
-    assert command("transcribe", file).strip() == ""
+    assert command("transcribe", file, "--json")["text"] == ""
 
 
 def test_config_tells_where_each_value_comes_from(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

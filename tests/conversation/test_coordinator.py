@@ -53,9 +53,6 @@ class Sink:
     def write(self, samples: Samples) -> None:
         self.parts.append(samples)
 
-    def close(self) -> None:
-        """Nothing to give back."""
-
     @property
     def samples(self) -> Samples:
         return np.concatenate(self.parts)

@@ -88,10 +88,9 @@ class RecordedMicrophone:
 
 
 class SampleWriter(Protocol):
-    """Where a recording of the loudspeaker goes, `WavWriter` for one."""
+    """Where a recording of the loudspeaker goes, `WavWriter` for one. Whoever made it closes it."""
 
     def write(self, samples: Samples) -> None: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -174,8 +173,6 @@ class RecordedLoudspeaker:
 
     async def close(self) -> None:
         self._file_until(self._clock.now())
-        if self._writer:
-            self._writer.close()
 
     def _ends_s(self) -> float:
         """When all that is written will have left."""

@@ -79,11 +79,14 @@ def write_audio(path: Path, samples: Samples, rate_hz: int) -> None:
     try:
         path.write_bytes(encoded.getvalue())
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
 
 
 class WavWriter:
     """A 16-bit WAV file that is whole after every write, should the program be killed then.
+
+    What stood there is overwritten by the first write, or by `close`; left by an exception before that, it
+    stays as it was.
 
     Raises:
         OutputError: the file cannot be written there; DiskFullError where there is no room left.
@@ -94,26 +97,39 @@ class WavWriter:
         self._rate_hz = rate_hz
         self._channels = channels
         self._data_bytes = 0
+        self._file: BinaryIO | None = None
+        self._closed = False
+        self._is_new = not path.exists()
+        if path.suffix.lower() not in {".wav", ".wave", ""}:
+            raise OutputError(f"{path} would hold WAV, whatever its name says", "let it end in .wav")
         try:
-            self._file: BinaryIO = path.open("wb", buffering=0)
+            path.open("ab").close()
         except OSError as error:
-            raise _cannot_write(path, error) from None
-        try:
-            self._put(b"")
-        except OutputError:
-            self._file.close()
-            raise
+            raise cannot_write(path, error) from None
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append samples (N,) or (N, channels). What lies outside [−1, 1] is clipped, NaN becomes silence."""
         self._put(_pcm(samples).astype("<i2").tobytes())
 
     def close(self) -> None:
-        """May be called twice."""
+        """The file is complete, even if nothing was written. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         try:
+            if self._file is None:
+                self._put(b"")
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    def discard(self) -> None:
+        """Stop here: where nothing was written, nothing has happened."""
+        self._closed = True
+        if self._file is not None:
             self._file.close()
-        except OSError as error:
-            raise _cannot_write(self._path, error) from None
+        elif self._is_new:
+            self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> WavWriter:
         return self
@@ -121,23 +137,29 @@ class WavWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self.discard()
 
     def _put(self, pcm: bytes) -> None:
         """Samples first and the header after them, so that it never promises what is not there."""
         try:
-            self._write_at(_HEADER_BYTES + self._data_bytes, pcm)
+            if self._file is None:
+                self._file = self._path.open("wb", buffering=0)
+            _write_at(self._file, _HEADER_BYTES + self._data_bytes, pcm)
             self._data_bytes += len(pcm)
-            self._write_at(0, _header(self._rate_hz, self._channels, self._data_bytes))
+            _write_at(self._file, 0, _header(self._rate_hz, self._channels, self._data_bytes))
         except OSError as error:
-            raise _cannot_write(self._path, error) from None
+            raise cannot_write(self._path, error) from None
 
-    def _write_at(self, place_bytes: int, content: bytes) -> None:
-        """The file is unbuffered: what is written is the system's at once. A full disk writes short first."""
-        self._file.seek(place_bytes)
-        left = memoryview(content)
-        while left:
-            left = left[self._file.write(left) :]
+
+def _write_at(file: BinaryIO, place_bytes: int, content: bytes) -> None:
+    """The file is unbuffered: what is written is the system's at once. A full disk writes short first."""
+    file.seek(place_bytes)
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -157,7 +179,8 @@ def _header(rate_hz: int, channels: int, data_bytes: int) -> bytes:
     return form + sound + struct.pack("<4sI", b"data", min(data_bytes, _UNKNOWN_BYTES))
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Why a file cannot be written, and what to do."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFullError(f"no room is left to write {path}", "free some disk space")
     if isinstance(error, IsADirectoryError):
@@ -171,6 +194,8 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 def _check_readable(path: Path) -> None:
     """Whatever keeps the bytes themselves from being read."""
+    if path.is_fifo() or path.is_char_device():
+        raise AudioFileError(f"{path} is no ordinary file", "save the recording to one first")
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

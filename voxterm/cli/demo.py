@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         update={"sessions": settings.sessions.model_copy(update={"keep_audio": True})}
     )
     aloud = _has_loudspeaker(settings.audio.loudspeaker)
-    WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ).close()  # a place that cannot be written is said at once
+    WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ).discard()  # a place that cannot be written is said at once
     cast = cast_of(recorded)
     with tempfile.TemporaryDirectory(prefix="voxterm-demo-") as folder:
         talked = asyncio.run(_demo(recorded, cast, Store(Path(folder)), aloud, arguments.out))

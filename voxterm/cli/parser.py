@@ -33,7 +33,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         InputError: they make no sense.
     """
     starts_screen = not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"))
-    return _parser().parse_args(["run", *argv] if starts_screen else argv)
+    arguments, unknown = _parser().parse_known_args(["run", *argv] if starts_screen else argv)
+    if unknown:
+        raise InputError(f"what is {' '.join(unknown)}?", f"see voxterm {arguments.module} --help")
+    return arguments
 
 
 def setting_flags(arguments: argparse.Namespace) -> dict[str, object]:
@@ -79,8 +82,8 @@ def _run_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _talk_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     talk = _command(commands, "talk", "the same conversation with recordings as the microphone, no screen")
-    talk.add_argument("files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC, OGG or MP3")
-    talk.add_argument("--out", type=Path, metavar="FILE.wav", help="write what the loudspeaker would play")
+    talk.add_argument("files", nargs="+", type=_path, metavar="FILE", help="WAV, FLAC, OGG or MP3")
+    talk.add_argument("--out", type=_path, metavar="FILE.wav", help="write what the loudspeaker would play")
     talk.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
     talk.add_argument("--talk-over", action="store_true", help="go on speaking while voxterm answers")
     _resume_argument(talk)
@@ -88,7 +91,7 @@ def _talk_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     _setting_arguments(talk)
     demo = _command(commands, "demo", "a short conversation with a shipped recording as the person")
     demo.add_argument(
-        "--out", type=Path, metavar="FILE.wav", default=Path("voxterm-demo.wav"), help="both sides of it"
+        "--out", type=_path, metavar="FILE.wav", default=Path("voxterm-demo.wav"), help="both sides of it"
     )
     demo.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")
     _json_argument(demo)
@@ -97,11 +100,11 @@ def _talk_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _speech_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     say = _command(commands, "say", "speak a text into a file")
-    say.add_argument("text", metavar="TEXT")
-    say.add_argument("--out", type=Path, metavar="FILE.wav", required=True)
+    say.add_argument("text", metavar="TEXT", help="after -- it may begin with a dash")
+    say.add_argument("--out", type=_path, metavar="FILE.wav", required=True)
     _setting_arguments(say)
     transcribe = _command(commands, "transcribe", "write down what is said in a recording")
-    transcribe.add_argument("file", type=Path, metavar="FILE")
+    transcribe.add_argument("file", type=_path, metavar="FILE")
     _json_argument(transcribe)
     _setting_arguments(transcribe)
     devices = _command(commands, "devices", "list microphones and loudspeakers")
@@ -118,7 +121,7 @@ def _session_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     export = _command(commands, "export", "write a session to a file")
     export.add_argument("id", metavar="ID", nargs="?", default="", help="the latest, if none is given")
     export.add_argument("--format", choices=["md", "json", "srt", "wav"], default="md")
-    export.add_argument("--out", type=Path, metavar="FILE", help="else to standard output (not for wav)")
+    export.add_argument("--out", type=_path, metavar="FILE", help="else to standard output (not for wav)")
     _setting_arguments(export)
 
 
@@ -127,7 +130,7 @@ def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     measurements = bench.add_subparsers(metavar="MEASUREMENT", required=True, parser_class=_Parser)
     turns = measurements.add_parser("turns", help="latency of every stage over many turns on recordings")
     turns.set_defaults(module="bench", measurement="turns")
-    turns.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    turns.add_argument("files", nargs="+", type=_path, metavar="FILE")
     turns.add_argument("--turns", type=_positive, default=20, metavar="N", help="at least so many turns (20)")
     turns.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
     _json_argument(turns)
@@ -142,7 +145,7 @@ def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str
 
 def _setting_arguments(parser: argparse.ArgumentParser) -> None:
     settings = parser.add_argument_group("settings")
-    settings.add_argument("--config", type=Path, metavar="FILE", help="settings that lie over the user's")
+    settings.add_argument("--config", type=_path, metavar="FILE", help="settings that lie over the user's")
     settings.add_argument("--profile", metavar="NAME", help="which engines: auto, embedded")
     settings.add_argument("--voice", metavar="NAME", help="who speaks")
     settings.add_argument("--speed", metavar="X", help="how fast, 0.5 to 2.0")
@@ -164,7 +167,12 @@ def _json_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return Path(text)

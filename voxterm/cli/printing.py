@@ -49,9 +49,8 @@ def print_talk(cast: Cast, talked: Talked) -> None:
 
 def latency_table(turns: Sequence[Breakdown]) -> Table:
     """A row for every stage: median and 95th percentile over the turns, and its target."""
-    table = Table(
-        "stage (ms)", "p50", "p95", "target", "", title=f"latency, {len(turns)} turns", title_justify="left"
-    )
+    title = f"latency, {len(turns)} turn{'s' * (len(turns) != 1)}"
+    table = Table("stage (ms)", "p50", "p95", "target", "", title=title, title_justify="left")
     for column in table.columns[1:4]:
         column.justify = "right"
     summaries = summarize(turns)

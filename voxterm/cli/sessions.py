@@ -19,7 +19,7 @@ ID_CHARS = 20  # what is typed again must be whole
 def run(arguments: argparse.Namespace) -> int:
     store = store_of(settings_of(arguments))
     try:
-        sessions = store.sessions()
+        sessions = [session for session in store.sessions() if session.turns]
     finally:
         store.close()
     if arguments.json:

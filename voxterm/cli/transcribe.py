@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(text)
+        print(text or "no speech was heard", file=sys.stdout if text else sys.stderr)
     return 0
 
 

@@ -216,10 +216,14 @@ class Conversation:
             engine.load(progress)
             engine.warm_up()
 
+        def load_voice() -> None:
+            load(self._cast.synthesizer)
+            next(iter(self._cast.synthesizer.speak("a", self._cast.voice)), None)  # refuses a voice it lacks
+
         await asyncio.gather(
             asyncio.to_thread(load, self._cast.vad),
             self._threads.understanding.call(lambda: load(self._cast.understanding)),
-            self._threads.synthesizer.call(lambda: load(self._cast.synthesizer)),
+            self._threads.synthesizer.call(load_voice),
         )
 
     async def _close(self) -> None:

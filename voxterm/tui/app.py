@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from voxterm.errors import ConfigError, VoxtermError
-from voxterm.events import Event, Levels, State
+from voxterm.events import DeviceStatus, Event, Levels, State
 from voxterm.tui import model
 from voxterm.tui.controls import Controls, PastTurn, ScreenSettings
 from voxterm.tui.conversation_pane import ConversationPane
@@ -166,7 +166,7 @@ class VoxtermApp(App[int]):
 
     def action_talk(self) -> None:
         is_talking = not self._model.status.talking
-        if self._can_ask(State.LOADING):
+        if self._can_ask(State.LOADING, *self._deaf()):
             self._change(model.talking(self._model, is_talking))
             self._controls.talk(is_talking)
 
@@ -210,6 +210,11 @@ class VoxtermApp(App[int]):
                 self._controls.type_text(text)
             else:
                 self._change(model.refused(self._model, self._model.status.failure, self._now()))
+
+    def _deaf(self) -> tuple[State, ...]:
+        """States in which a talk key would open a turn that hears nothing."""
+        is_missing = self._model.devices.microphone.status is DeviceStatus.MISSING
+        return (State.MUTED, State.LISTENING) if is_missing else (State.MUTED,)
 
     def _can_ask(self, *unless: State) -> bool:
         """Whether the conversation can be asked for something; if it cannot, the bell says so."""
