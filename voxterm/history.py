@@ -44,7 +44,7 @@ class _SpokenPiece:
     marks: list[WordMark] = field(default_factory=list)
 
     def is_heard(self, played_samples: int) -> bool:
-        return self.complete and played_samples >= self.at_sample + self.samples
+        return self.complete and 0 < self.samples <= played_samples - self.at_sample
 
     def words(self, rate_hz: int) -> tuple[list[int], list[int]]:
         """The sample at which each word begins, and where in the reply it ends; neither ever falls back."""

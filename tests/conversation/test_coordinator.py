@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import pytest
-from fakes import VOICE, LevelVad, Listener, ToneVoice, said, silence, speech
+from fakes import LevelVad, Listener, ToneVoice, said, silence, speech
+from scene import Scene, turn_settings
 
-from voxterm.audio.recording import RecordedLoudspeaker, RecordedMicrophone
-from voxterm.clock import SkippingClock
 from voxterm.config import Settings
-from voxterm.conversation import Cast, Conversation, Devices
-from voxterm.engines.protocols import Message, Samples
+from voxterm.conversation import Conversation
+from voxterm.engines.protocols import Message
 from voxterm.events import (
     Event,
     Interrupted,
@@ -38,61 +35,7 @@ from voxterm.events import (
     TurnFinished,
     TurnMeasured,
 )
-from voxterm.headless import Talked, talk_through
 from voxterm.latency import STAGES
-
-E = TypeVar("E", bound=Event)
-
-
-class Sink:
-    """Keeps what a loudspeaker plays."""
-
-    def __init__(self) -> None:
-        self.parts: list[Samples] = []
-
-    def write(self, samples: Samples) -> None:
-        self.parts.append(samples)
-
-    @property
-    def samples(self) -> Samples:
-        return np.concatenate(self.parts)
-
-
-@dataclass
-class Scene:
-    """A conversation over recordings, and all that came of it."""
-
-    listener: Listener = field(default_factory=Listener)
-    voice: ToneVoice = field(default_factory=ToneVoice)
-    settings: Settings = field(default_factory=Settings)
-    events: list[Event] = field(default_factory=list)
-    played: Sink = field(default_factory=Sink)
-    talked: Talked = field(default_factory=Talked)
-
-    async def play(
-        self,
-        *clips: Samples,
-        talks_over: bool = False,
-        meanwhile: Callable[[Conversation, Event], None] | None = None,
-    ) -> Talked:
-        clock = SkippingClock()
-        microphone = RecordedMicrophone(clips, clock, tail_s=1.5)
-        loudspeaker = RecordedLoudspeaker(clock, 24_000, self.played)
-        cast = Cast("fake", "a test", LevelVad(), self.listener, self.voice, VOICE)
-        conversation = Conversation(cast, Devices(microphone, loudspeaker, clock), self.settings)
-        conversation.subscribe(self.events.append)
-        if meanwhile:
-            conversation.subscribe(lambda event: meanwhile(conversation, event))
-        self.talked = await talk_through(conversation, microphone, talks_over=talks_over)
-        return self.talked
-
-    def of(self, kind: type[E]) -> list[E]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-
-def turn_settings(**changes: object) -> Settings:
-    settings = Settings()
-    return settings.model_copy(update={"turns": settings.turns.model_copy(update=changes)})
 
 
 def names(events: Sequence[Event], *kinds: type[Event]) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, MicrophoneFrame, Report
 from voxterm.clock import Clock
 from voxterm.engines.protocols import Samples
+from voxterm.errors import OutputError
 
 BUFFER_S = 30.0
 """How much a loudspeaker takes before `write` waits."""
@@ -119,6 +120,7 @@ class RecordedLoudspeaker:
         self._waiting: deque[tuple[float, Samples]] = deque()  # not yet in the file, with when it sounds
         self._filed = 0  # samples in the file, silence included
         self._in_reply = False
+        self._failure: OutputError | None = None  # of the file, until it is told
 
     async def open(self, report: Report) -> None:
         self._opened_s = self._clock.now()
@@ -131,11 +133,15 @@ class RecordedLoudspeaker:
         if self._in_reply and ends_s < now_s:
             self.underruns += 1
         self._in_reply = True
-        span = _Span(self._written, len(samples), max(now_s, ends_s))
-        self._spans.append(span)
-        self._waiting.append((span.starts_s, samples))
+        starts_s = max(now_s, ends_s)
+        if self._spans and starts_s == ends_s:
+            self._spans[-1].count += len(samples)
+        else:
+            self._spans.append(_Span(self._written, len(samples), starts_s))
+        self._waiting.append((starts_s, samples))
         self._written += len(samples)
         self._file_until(now_s)
+        self._tell_failure()
 
     def end_reply(self) -> None:
         self._in_reply = False
@@ -172,7 +178,18 @@ class RecordedLoudspeaker:
         return None
 
     async def close(self) -> None:
+        """
+        Raises:
+            OutputError: the file could not be written, and no `write` has told.
+        """
         self._file_until(self._clock.now())
+        self._tell_failure()
+
+    def _tell_failure(self) -> None:
+        """Once: a file that fails must not keep the loudspeaker from falling silent."""
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
 
     def _ends_s(self) -> float:
         """When all that is written will have left."""
@@ -203,4 +220,7 @@ class RecordedLoudspeaker:
     def _file(self, samples: Samples) -> None:
         self._filed += len(samples)
         if self._writer:
-            self._writer.write(samples)
+            try:
+                self._writer.write(samples)
+            except OutputError as error:
+                self._writer, self._failure = None, error

@@ -11,14 +11,18 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from contextvars import copy_context
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from voxterm.clock import Clock
 
 T = TypeVar("T")
+
+CLOSE_LIMIT_S = 3.0
+"""How long anything that hangs may hold up the end of the program."""
 
 ITEMS_AHEAD = 32
 """How far a generator may run ahead of its reader: a second of speech in chunks, or a sentence of text."""
@@ -43,13 +47,16 @@ class EngineThread:
     """One thread for one engine. Use it from one event loop; while it works the clock runs in real time."""
 
     def __init__(self, name: str, clock: Clock) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._clock = clock
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  # bounded by who gives them
+        # A daemon: an engine that hangs must not keep the program from ending.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._started = False
 
     async def call(self, work: Callable[[], T]) -> T:
         """Run `work` on the thread, after all that was given before; its result or its exception."""
         with self._clock.working():
-            return await asyncio.wrap_future(self._executor.submit(work))
+            return await asyncio.wrap_future(self._submit(work))
 
     def post(self, work: Callable[[], T], then: Callable[[T], None] | None = None) -> None:
         """Run `work` on the thread and call `then` with its result on the loop. `work` must not raise."""
@@ -62,17 +69,43 @@ class EngineThread:
                 then(result)
 
         call_on_loop = loop_caller()
-        self._executor.submit(work).add_done_callback(lambda job: call_on_loop(done, job.result()))
+        self._submit(work).add_done_callback(lambda job: call_on_loop(done, job.result()))
 
     def stream(self, start: Callable[[], Iterator[T]], ahead: int = ITEMS_AHEAD) -> Stream[T]:
         """Step the generator that `start` gives, at most `ahead` items before its reader."""
         stream: Stream[T] = Stream(start, ahead, self._clock)
-        stream.finished_by(self._executor.submit(stream.step_through))
+        stream.finished_by(self._submit(stream.step_through))
         return stream
 
     async def close(self) -> None:
-        """End the thread once all the work it was given is done."""
-        await asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)
+        """End the thread once all the work it was given is done; one that hangs is left behind."""
+        if self._started:
+            ended = self._submit(lambda: None)
+            self._jobs.put(None)
+            await asyncio.wait([asyncio.wrap_future(ended)], timeout=CLOSE_LIMIT_S)
+            self._thread.join(0.1 if ended.done() else 0.0)
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        job: Future[T] = Future()
+
+        def run() -> None:
+            if job.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:
+                    job.set_exception(error)
+                else:
+                    job.set_result(result)
+
+        self._jobs.put(run)
+        return job
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
 
 
 class Stream(Generic[T]):
@@ -123,9 +156,9 @@ class Stream(Generic[T]):
         """Cancel, and return when the generator has been closed. What it raised then was nobody's to see."""
         self.cancel()
         if self._job is not None:
-            done, _ = await asyncio.wait([asyncio.wrap_future(self._job)])
-            for job in done:
-                job.exception()
+            closing = asyncio.wrap_future(self._job)
+            closing.add_done_callback(lambda job: job.cancelled() or job.exception())
+            await asyncio.wait([closing])
 
     def finished_by(self, job: Future[None]) -> None:
         self._job = job

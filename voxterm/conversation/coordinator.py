@@ -11,15 +11,17 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, suppress
 from typing import TypeAlias
 
 import numpy as np
 
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.config import Settings
-from voxterm.conversation.bridge import EngineThread, loop_caller
+from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, loop_caller
 from voxterm.conversation.floor import Cast, Devices, EngineThreads, Floor
 from voxterm.engines.protocols import HEARING_RATE_HZ, Engine, Samples
+from voxterm.errors import one_line
 from voxterm.events import Event, Levels, Loading, Ready, State, StateChanged, Trouble
 from voxterm.history import History
 from voxterm.turns import Phase
@@ -64,6 +66,8 @@ class Conversation:
             self.tell,
         )
         self._typed: deque[str] = deque()
+        self._typed_into_reply = False
+        self._vad_failed = False
         self._injected: deque[Samples] = deque()
         self._state = State.STOPPED
         self._muted = False
@@ -104,13 +108,18 @@ class Conversation:
         self._stopping = True
 
     def type_text(self, text: str) -> None:
-        """Say a line with the keyboard. It interrupts the reply; while the person speaks it waits."""
+        """Say a line with the keyboard.
+
+        It interrupts a reply that is heard. What is under way otherwise, speech or an answer to come, goes
+        first.
+        """
         if not text.strip():
             return
         if len(self._typed) == TYPED_LINES_WAITING:
             what = f"{TYPED_LINES_WAITING} typed lines are waiting already"
             self.tell(Trouble(what, "let them be answered first", "input"))
             return
+        self._typed_into_reply = self._floor.audible and not self._typed
         self._typed.append(text.strip())
 
     def interrupt(self) -> None:
@@ -126,8 +135,8 @@ class Conversation:
 
     def talk(self, pressed: bool) -> None:
         """The talk key: a turn lasts from its press to its release."""
-        if not self._beats:
-            return  # nothing is heard yet
+        if not self._beats or self._stopping:
+            return
         machine = self._floor.machine
         signals = machine.press(reply_audible=self._floor.audible) if pressed else machine.release()
         for signal in signals:
@@ -135,7 +144,8 @@ class Conversation:
 
     def repeat(self) -> None:
         """Say the last reply once more."""
-        self._floor.repeat()
+        if self._beats and not self._stopping:
+            self._floor.repeat()
 
     def play_recording(self) -> None:
         """Have the recording speak in the microphone's place; it waits where it would talk over a reply."""
@@ -148,7 +158,7 @@ class Conversation:
         """All that one frame brings: 32 ms of sound, and the passing of time."""
         floor, machine = self._floor, self._floor.machine
         floor.tape.append(frame)
-        probability = self._cast.vad.probability(frame.samples)
+        probability = self._speech_probability(frame.samples)
         for signal in machine.frame(
             floor.tape.end_sample, len(frame.samples), probability, reply_audible=floor.audible
         ):
@@ -156,12 +166,30 @@ class Conversation:
         if machine.phase is Phase.SPEECH:
             floor.feed()
         floor.beat()
-        if self._typed and not machine.turn_open:
-            floor.answer_typed(self._typed.popleft())
+        self._take_typed()
         self._show_state()
         self._beats += 1
         if self._beats % LEVELS_EVERY_FRAMES == 0:
             self._tell_levels(frame.samples, probability)
+
+    def _speech_probability(self, samples: Samples) -> float:
+        """0 where the VAD fails: the talk key and typing still work."""
+        try:
+            return self._cast.vad.probability(samples)
+        except Exception as error:  # whatever a model raises
+            if not self._vad_failed:
+                what = one_line(f"{self._cast.vad.name} failed: {error}")
+                self.tell(Trouble(what, "talk with the talk key, or set turns.vad to another", "engine"))
+            self._vad_failed = True
+            return 0.0
+
+    def _take_typed(self) -> None:
+        """Answer the next typed line: at once if it was typed into a reply, else when nothing else is."""
+        if not self._typed or self._floor.machine.turn_open:
+            return
+        if self._floor.exchange is None or self._typed_into_reply:
+            self._typed_into_reply = False
+            self._floor.answer_typed(self._typed.popleft())
 
     def _as_heard(self, frame: MicrophoneFrame) -> MicrophoneFrame:
         """The frame, or what stands in its place: the recording, or silence."""
@@ -227,16 +255,20 @@ class Conversation:
         )
 
     async def _close(self) -> None:
-        """Give everything back, whatever state it is in."""
-        await self._floor.close()
-        self._enter(State.STOPPED)
-        await self._devices.microphone.close()
-        await self._devices.loudspeaker.close()
-        await self._threads.understanding.call(self._cast.understanding.close)
-        await self._threads.synthesizer.call(self._cast.synthesizer.close)
-        self._cast.vad.close()
-        await self._threads.understanding.close()
-        await self._threads.synthesizer.close()
+        """Give everything back, whatever state it is in; what hangs is left behind."""
+        self._stopping = True
+        async with AsyncExitStack() as things:  # the last one first, each whatever the others raise
+            for engine, thread in (
+                (self._cast.understanding, self._threads.understanding),
+                (self._cast.synthesizer, self._threads.synthesizer),
+            ):
+                things.push_async_callback(thread.close)
+                things.push_async_callback(_within_limit, thread, engine.close)
+            things.callback(self._cast.vad.close)
+            things.push_async_callback(self._devices.loudspeaker.close)
+            things.push_async_callback(self._devices.microphone.close)
+            things.callback(self._enter, State.STOPPED)
+            things.push_async_callback(self._floor.close)
 
     def tell(self, event: Event) -> None:
         """Tell every listener. On the event loop."""
@@ -256,3 +288,8 @@ def _frames(samples: Samples) -> Iterator[Samples]:
 def _dbfs(rms: float) -> float:
     """The level relative to a full-scale square wave (RMS 1)."""
     return max(SILENT_DBFS, 20 * math.log10(rms)) if rms > 0 else SILENT_DBFS
+
+
+async def _within_limit(thread: EngineThread, work: Callable[[], None]) -> None:
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(thread.call(work), CLOSE_LIMIT_S)

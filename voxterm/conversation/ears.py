@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxterm.conversation.bridge import EngineThread, Stream
-from voxterm.engines.protocols import Message, Samples, SpeechLanguageModel, Understood
+from voxterm.engines.protocols import Message, Samples, SpeechLanguageModel, Transcript, Understood
 from voxterm.errors import EngineError
 
 
 @dataclass(slots=True)
-class _Turn:
-    """The audio of one turn, as far as it was given."""
+class HeardTurn:
+    """The audio of one turn on its way. `given`, `failed` and `transcript` are the engine's thread's."""
 
     heard: list[Samples] = field(default_factory=list)
     waiting: deque[Samples] = field(default_factory=deque)  # not yet with the engine; bounded by max_turn_s
+    given: list[Samples] = field(default_factory=list)
     failed: bool = False
+    transcript: str = ""  # once it was understood
 
 
 class Ears:
@@ -38,11 +40,16 @@ class Ears:
         self._engine = engine
         self._thread = thread
         self._on_partial = on_partial
-        self._turn = _Turn()
+        self._turn = HeardTurn()
+
+    @property
+    def turn(self) -> HeardTurn:
+        """The newest turn."""
+        return self._turn
 
     def begin(self) -> None:
         """A new turn. What is still on its way belongs to the old one and is told no more."""
-        turn = self._turn = _Turn()
+        turn = self._turn = HeardTurn()
         self._thread.post(lambda: self._guarded(turn, self._engine.begin))
 
     def hear(self, samples: Samples) -> None:
@@ -60,27 +67,36 @@ class Ears:
         """All that was heard in this turn. (N,) at 16 kHz"""
         return _joined(self._turn.heard)
 
-    def answer(self, history: Sequence[Message]) -> Stream[Understood]:
-        """Have the turn so far understood and answered."""
+    def answer(self, history: Sequence[Message], unanswered: Sequence[HeardTurn]) -> Stream[Understood]:
+        """Have the turn so far understood and answered.
+
+        `unanswered`: turns that were cut off before they were understood. They are by the time this one is
+        asked for, since the engine does one thing after the other, and belong at the end of the history.
+        """
         turn = self._turn
-        return self._thread.stream(lambda: self._answered(turn, history))
+        return self._thread.stream(lambda: self._answered(turn, with_unanswered(history, unanswered)))
 
-    def answer_text(self, history: Sequence[Message], text: str) -> Stream[Understood]:
+    def answer_text(
+        self, history: Sequence[Message], unanswered: Sequence[HeardTurn], text: str
+    ) -> Stream[Understood]:
         """Have a typed line answered."""
-        return self._thread.stream(lambda: iter(self._engine.answer_text(history, text)))
+        return self._thread.stream(
+            lambda: iter(self._engine.answer_text(with_unanswered(history, unanswered), text))
+        )
 
-    def _drained(self, turn: _Turn, text: str | None) -> None:
+    def _drained(self, turn: HeardTurn, text: str | None) -> None:
         if text is not None and turn is self._turn:
             self._on_partial(text)
 
-    def _drain(self, turn: _Turn) -> str | None:
+    def _drain(self, turn: HeardTurn) -> str | None:
         """On the engine's thread."""
         samples = []
         while turn.waiting:
             samples.append(turn.waiting.popleft())
+        turn.given += samples
         return self._engine.hear(_joined(samples)) if samples else None
 
-    def _guarded(self, turn: _Turn, work: Callable[[], str | None]) -> str | None:
+    def _guarded(self, turn: HeardTurn, work: Callable[[], str | None]) -> str | None:
         """On the engine's thread: a failure is kept for `_answered`, which mends it or tells it."""
         try:
             return work()
@@ -88,8 +104,14 @@ class Ears:
             turn.failed = True
             return None
 
-    def _answered(self, turn: _Turn, history: Sequence[Message]) -> Iterator[Understood]:
-        """On the engine's thread: one more try, with all the audio, if it failed before any answer."""
+    def _answered(self, turn: HeardTurn, history: Sequence[Message]) -> Iterator[Understood]:
+        for item in self._tried_twice(turn, history):
+            if isinstance(item, Transcript):
+                turn.transcript = item.text
+            yield item
+
+    def _tried_twice(self, turn: HeardTurn, history: Sequence[Message]) -> Iterator[Understood]:
+        """On the engine's thread: one more try, with all it was given, if it failed before any answer."""
         if not turn.failed:
             answer = self._engine.answer(history)
             try:
@@ -102,9 +124,20 @@ class Ears:
                     yield from answer
                 return
         self._engine.begin()
-        self._engine.hear(_joined(turn.heard))
+        self._engine.hear(_joined(turn.given))
         turn.failed = False
         yield from self._engine.answer(history)
+
+
+def with_unanswered(history: Sequence[Message], unanswered: Sequence[HeardTurn]) -> list[Message]:
+    """The history and what was said to no reply, joined to one message where the user spoke last."""
+    messages = list(history)
+    for said in (turn.transcript for turn in unanswered if turn.transcript):
+        if messages and messages[-1].role == "user":
+            messages.append(Message("user", f"{messages.pop().text}\n{said}"))
+        else:
+            messages.append(Message("user", said))
+    return messages
 
 
 def _joined(samples: Sequence[Samples]) -> Samples:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxterm.audio.protocols import Loudspeaker
+from voxterm.conversation.ears import HeardTurn
 from voxterm.conversation.reply import Reply
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.events import TurnAudio, TurnFinished
@@ -23,6 +24,7 @@ class Exchange:
     fed_until_sample: int = 0  # the engine has been given the microphone's samples up to here
     last_speech_s: float | None = None
     judged_over_s: float | None = None
+    heard: HeardTurn | None = None  # what the engine that understands was given
     reply: Reply | None = None  # the attempt under way, the last of possibly several
     person_audio: Samples = field(default_factory=lambda: np.zeros(0, np.float32))  # (N,) at 16 kHz, if kept
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from voxterm.audio.protocols import Loudspeaker, Microphone
 from voxterm.clock import Clock
 from voxterm.config import Settings
-from voxterm.conversation.bridge import EngineThread, Stream
-from voxterm.conversation.ears import Ears
+from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, Stream
+from voxterm.conversation.ears import Ears, HeardTurn
 from voxterm.conversation.exchange import Exchange
 from voxterm.conversation.reply import Mouth, Reply
 from voxterm.conversation.tape import Tape
@@ -173,7 +173,9 @@ class Floor:
         exchange = Exchange(self.next_turn, self._clock.now(), typed=text)
         self.next_turn += 1
         self._tell(TurnEnded(exchange.number, exchange.started_at_s, typed=text))
-        self._answer_at_once(exchange, self._ears.answer_text(self._history.messages(), text))
+        self._answer_at_once(
+            exchange, self._ears.answer_text(self._history.messages(), self._unanswered(), text)
+        )
 
     def repeat(self) -> None:
         """Say the last reply once more; it is no turn."""
@@ -189,6 +191,7 @@ class Floor:
         exchange, self.exchange = self.exchange, None
         if exchange is None:
             return
+        self.machine.answered()
         if exchange.reply and exchange.answering and exchange.transcript is None:
             exchange.reply.only_transcribe()
             self._finishing.append(exchange)
@@ -207,11 +210,11 @@ class Floor:
         self.cut_off(by_voice=False)
         for late in self._finishing:
             if late.reply:
-                await late.reply.ended()
+                await late.reply.ended(CLOSE_LIMIT_S)
             self._conclude_late(late)
         self._finishing.clear()
         if self._last:
-            await self._last.ended()
+            await self._last.ended(CLOSE_LIMIT_S)
 
     def _open(self, signal: Opened) -> None:
         self.cut_off(by_voice=signal.barge_in)
@@ -220,6 +223,7 @@ class Floor:
         self.next_turn += 1
         self._tell(SpeechStarted(self.exchange.number, started_at_s))
         self._ears.begin()
+        self.exchange.heard = self._ears.turn
         self.feed()
 
     def _pause(self, signal: Paused) -> None:
@@ -251,7 +255,10 @@ class Floor:
             exchange.person_audio = self._ears.audio()
 
     def _ask(self, exchange: Exchange) -> None:
-        self._attempt(exchange, self._ears.answer(self._history.messages()))
+        self._attempt(exchange, self._ears.answer(self._history.messages(), self._unanswered()))
+
+    def _unanswered(self) -> list[HeardTurn]:
+        return [late.heard for late in self._finishing if late.heard]
 
     def _answer_at_once(self, exchange: Exchange, understood: Stream[Understood]) -> None:
         self.exchange = exchange

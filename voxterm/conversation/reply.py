@@ -27,7 +27,6 @@ from voxterm.engines.protocols import (
     Understood,
     Voice,
 )
-from voxterm.errors import VoxtermError
 from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
 from voxterm.history import SpokenReply
 from voxterm.latency import Stamps
@@ -96,10 +95,10 @@ class Reply:
         if self._understood:
             self._understood.cancel()
 
-    async def ended(self) -> None:
-        """Wait until it is over, or until its cancelling is through."""
+    async def ended(self, limit_s: float | None = None) -> None:
+        """Wait until it is over, or until its cancelling is through; not longer than the limit."""
         if self._task:
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=limit_s)
 
     @property
     def running(self) -> bool:
@@ -189,7 +188,7 @@ class Reply:
             stream = self._mouth.speak(piece.text)
             try:
                 await self._speak_piece(piece, stream, after)
-            except VoxtermError as error:
+            except Exception as error:  # whatever a model raises
                 self.error = error
             finally:
                 await stream.aclose()

@@ -1,0 +1,72 @@
+"""A conversation over recordings with fake engines, and all that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from fakes import VOICE, LevelVad, Listener, ToneVoice
+
+from voxterm.audio.recording import RecordedLoudspeaker, RecordedMicrophone
+from voxterm.clock import SkippingClock
+from voxterm.config import Settings
+from voxterm.conversation import Cast, Conversation, Devices
+from voxterm.engines.protocols import Samples, VoiceActivityDetector
+from voxterm.events import Event
+from voxterm.headless import Talked, talk_through
+
+E = TypeVar("E", bound=Event)
+
+
+class Sink:
+    """Keeps what a loudspeaker plays."""
+
+    def __init__(self) -> None:
+        self.parts: list[Samples] = []
+
+    def write(self, samples: Samples) -> None:
+        self.parts.append(samples)
+
+    @property
+    def samples(self) -> Samples:
+        return np.concatenate(self.parts)
+
+
+@dataclass
+class Scene:
+    """A conversation over recordings, and all that came of it."""
+
+    listener: Listener = field(default_factory=Listener)
+    voice: ToneVoice = field(default_factory=ToneVoice)
+    vad: VoiceActivityDetector = field(default_factory=LevelVad)
+    settings: Settings = field(default_factory=Settings)
+    events: list[Event] = field(default_factory=list)
+    played: Sink = field(default_factory=Sink)
+    talked: Talked = field(default_factory=Talked)
+
+    async def play(
+        self,
+        *clips: Samples,
+        talks_over: bool = False,
+        meanwhile: Callable[[Conversation, Event], None] | None = None,
+    ) -> Talked:
+        clock = SkippingClock()
+        microphone = RecordedMicrophone(clips, clock, tail_s=1.5)
+        loudspeaker = RecordedLoudspeaker(clock, 24_000, self.played)
+        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, VOICE)
+        conversation = Conversation(cast, Devices(microphone, loudspeaker, clock), self.settings)
+        conversation.subscribe(self.events.append)
+        if meanwhile:
+            conversation.subscribe(lambda event: meanwhile(conversation, event))
+        self.talked = await talk_through(conversation, microphone, talks_over=talks_over)
+        return self.talked
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+def turn_settings(**changes: object) -> Settings:
+    settings = Settings()
+    return settings.model_copy(update={"turns": settings.turns.model_copy(update=changes)})
