@@ -9,7 +9,7 @@ exchange      what was said and what became of it
 bridge        where model threads and the event loop meet
 """
 
+from voxterm.conversation.cast import Cast, Devices
 from voxterm.conversation.coordinator import Conversation
-from voxterm.conversation.floor import Cast, Devices
 
 __all__ = ["Cast", "Conversation", "Devices"]

@@ -19,7 +19,8 @@ import numpy as np
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.config import Settings
 from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, loop_caller
-from voxterm.conversation.floor import Cast, Devices, EngineThreads, Floor
+from voxterm.conversation.cast import Cast, Devices, EngineThreads
+from voxterm.conversation.floor import Floor
 from voxterm.engines.protocols import HEARING_RATE_HZ, Engine, Samples
 from voxterm.errors import one_line
 from voxterm.events import Event, Levels, Loading, Ready, State, StateChanged, Trouble

@@ -7,24 +7,15 @@ person goes on, released when the turn is judged over, cut off when the person s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from voxterm.audio.protocols import Loudspeaker, Microphone
-from voxterm.clock import Clock
 from voxterm.config import Settings
-from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, Stream
+from voxterm.conversation.bridge import CLOSE_LIMIT_S, Stream
+from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.ears import Ears, HeardTurn
 from voxterm.conversation.exchange import Exchange
 from voxterm.conversation.reply import Mouth, Reply
 from voxterm.conversation.tape import Tape
-from voxterm.engines.protocols import (
-    Delta,
-    SpeechLanguageModel,
-    SpeechSynthesizer,
-    Understood,
-    Voice,
-    VoiceActivityDetector,
-)
+from voxterm.engines.protocols import Delta, Understood
 from voxterm.errors import VoxtermError, one_line
 from voxterm.events import (
     Event,
@@ -44,36 +35,6 @@ from voxterm.history import Heard, History
 from voxterm.turns import Dropped, Ended, Opened, Paused, Resumed, TurnMachine, TurnSignal
 
 NOTHING_HEARD = Heard(0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Who takes part: the engines by role, and why they were chosen."""
-
-    profile: str
-    reason: str
-    vad: VoiceActivityDetector
-    understanding: SpeechLanguageModel
-    synthesizer: SpeechSynthesizer
-    voice: Voice
-
-    def names(self) -> dict[str, str]:
-        return {"vad": self.vad.name, "understand": self.understanding.name, "speak": self.synthesizer.name}
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """Both ends of the sound, and the one clock they share."""
-
-    microphone: Microphone
-    loudspeaker: Loudspeaker
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class EngineThreads:
-    understanding: EngineThread
-    synthesizer: EngineThread
 
 
 class Floor:
