@@ -183,13 +183,13 @@ def _write_wav(summary: SessionSummary, turns: Sequence[StoredTurn], out: Path) 
     """The person on the left, the replies on the right."""
     import numpy as np
 
-    from voxterm.audio.wav import WavWriter, read_audio
+    from voxterm.audio.wav import SoundWriter, read_audio
 
     if not any(turn.person_audio or turn.reply_audio for turn in turns):
         raise SessionError(
             f"session {summary.id} has no recordings", "recordings are kept with [sessions] keep_audio = true"
         )
-    with WavWriter(out, WAV_RATE_HZ, channels=2) as writer:
+    with SoundWriter(out, WAV_RATE_HZ, channels=2) as writer:
         written = 0
         for line in _time_line(summary, turns):
             if not line.audio:

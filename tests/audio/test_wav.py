@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
-from voxterm.audio.wav import DiskFullError, WavWriter, read_audio, write_audio
+from voxterm.audio.wav import DiskFullError, SoundWriter, read_audio, write_audio
 from voxterm.engines.protocols import Samples
 from voxterm.errors import AudioFileError, OutputError
 
@@ -105,7 +105,7 @@ def test_permissions_are_named(recording: Path) -> None:
     recording.chmod(0)
     assert "may not be read" in refused(recording)
     with pytest.raises(OutputError, match="may not be written"):
-        WavWriter(recording, 16000)
+        SoundWriter(recording, 16000)
 
 
 @pytest.mark.parametrize("content", [b"hello, this is a letter\n" * 50, b"RIFF\0\0", b"fLaC" + b"\0" * 80])
@@ -209,7 +209,7 @@ def test_loud_samples_are_clipped_and_never_wrap(tmp_path: Path) -> None:
 
 def test_the_file_is_whole_after_every_write(tmp_path: Path) -> None:
     path = tmp_path / "growing.wav"
-    with WavWriter(path, 16000) as writer:
+    with SoundWriter(path, 16000) as writer:
         for written in range(1, 4):
             writer.write(tone())
             assert len(read_audio(path)) == 8000 * written
@@ -220,8 +220,8 @@ def test_a_killed_program_leaves_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "killed.wav"
     program = (
         "import os, signal, sys, numpy, pathlib\n"
-        "from voxterm.audio.wav import WavWriter\n"
-        "writer = WavWriter(pathlib.Path(sys.argv[1]), 16000)\n"
+        "from voxterm.audio.wav import SoundWriter\n"
+        "writer = SoundWriter(pathlib.Path(sys.argv[1]), 16000)\n"
         "writer.write(numpy.full(8000, 0.25, numpy.float32))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -231,7 +231,7 @@ def test_a_killed_program_leaves_a_whole_file(tmp_path: Path) -> None:
 
 def test_two_channels_are_written_side_by_side(tmp_path: Path) -> None:
     both = np.stack([tone(), -tone()], axis=1)
-    with WavWriter(tmp_path / "both.wav", 16000, channels=2) as writer:
+    with SoundWriter(tmp_path / "both.wav", 16000, channels=2) as writer:
         writer.write(both)
     samples, _ = soundfile.read(tmp_path / "both.wav", dtype="float32")
     assert np.allclose(samples, both, atol=1e-4)
@@ -254,7 +254,7 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path, suffix: str) -> No
 def test_a_full_disk_is_no_fault_of_the_input(tmp_path: Path) -> None:
     full = tmp_path / "full.wav"
     full.symlink_to("/dev/full")
-    with pytest.raises(DiskFullError, match="no room") as caught, WavWriter(full, 16000) as writer:
+    with pytest.raises(DiskFullError, match="no room") as caught, SoundWriter(full, 16000) as writer:
         writer.write(tone())
     assert caught.value.exit_code == 1
 
@@ -263,21 +263,31 @@ def test_a_failure_before_the_first_write_leaves_what_was_there(tmp_path: Path, 
     """A wrong flag must not empty a file that was named as output."""
     before = recording.read_bytes()
     for path in (recording, tmp_path / "new.wav"):
-        with pytest.raises(RuntimeError), WavWriter(path, 16000):
+        with pytest.raises(RuntimeError), SoundWriter(path, 16000):
             raise RuntimeError
     assert recording.read_bytes() == before
     assert not (tmp_path / "new.wav").exists()
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_what_is_written_in_pieces_is_read_whole(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"pieces{suffix}"
+    with SoundWriter(path, 16000) as writer:
+        for piece in np.array_split(tone(), 7):
+            writer.write(piece)
+    assert soundfile.info(path).format == suffix[1:].upper()
+    assert np.allclose(read_audio(path), tone(), atol=1e-4)
+
+
 def test_nothing_written_is_an_empty_recording(tmp_path: Path) -> None:
     path = tmp_path / "nothing.wav"
-    WavWriter(path, 16000).close()
+    SoundWriter(path, 16000).close()
     assert soundfile.info(path).frames == 0
 
 
 def test_a_name_that_promises_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="would hold WAV"):
-        WavWriter(tmp_path / "a.mp3", 16000)
+    with pytest.raises(OutputError, match=r"neither \.wav nor \.flac"):
+        SoundWriter(tmp_path / "a.mp3", 16000)
     assert not (tmp_path / "a.mp3").exists()
 
 

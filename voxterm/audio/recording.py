@@ -89,7 +89,7 @@ class RecordedMicrophone:
 
 
 class SampleWriter(Protocol):
-    """Where a recording of the loudspeaker goes, `WavWriter` for one. Whoever made it closes it."""
+    """Where a recording of the loudspeaker goes, `SoundWriter` for one. Whoever made it closes it."""
 
     def write(self, samples: Samples) -> None: ...
 

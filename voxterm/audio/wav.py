@@ -71,7 +71,7 @@ def write_audio(path: Path, samples: Samples, rate_hz: int) -> None:
     if suffix not in {".wav", ".flac"}:
         raise OutputError(f"{path} is neither .wav nor .flac", "name the file with one of these endings")
     if suffix == ".wav":
-        with WavWriter(path, rate_hz) as writer:
+        with SoundWriter(path, rate_hz) as writer:
             writer.write(samples)
         return
     encoded = io.BytesIO()
@@ -82,8 +82,9 @@ def write_audio(path: Path, samples: Samples, rate_hz: int) -> None:
         raise cannot_write(path, error) from None
 
 
-class WavWriter:
-    """A 16-bit WAV file that is whole after every write, should the program be killed then.
+class SoundWriter:
+    """A 16-bit file: FLAC where its name ends so, else WAV, which is whole after every write, should the
+    program be killed then.
 
     What stood there is overwritten by the first write, or by `close`; left by an exception before that, it
     stays as it was.
@@ -98,10 +99,12 @@ class WavWriter:
         self._channels = channels
         self._data_bytes = 0
         self._file: BinaryIO | None = None
+        self._encoder: soundfile.SoundFile | None = None
         self._closed = False
         self._is_new = not path.exists()
-        if path.suffix.lower() not in {".wav", ".wave", ""}:
-            raise OutputError(f"{path} would hold WAV, whatever its name says", "let it end in .wav")
+        self._is_flac = path.suffix.lower() == ".flac"
+        if path.suffix.lower() not in {".wav", ".wave", ".flac", ""}:
+            raise OutputError(f"{path} is neither .wav nor .flac", "name the file with one of these endings")
         try:
             path.open("ab").close()
         except OSError as error:
@@ -109,7 +112,11 @@ class WavWriter:
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append samples (N,) or (N, channels). What lies outside [−1, 1] is clipped, NaN becomes silence."""
-        self._put(_pcm(samples).astype("<i2").tobytes())
+        pcm = _pcm(samples)
+        if self._is_flac:
+            self._encode(pcm)
+        else:
+            self._put(pcm.astype("<i2").tobytes())
 
     def close(self) -> None:
         """The file is complete, even if nothing was written. May be called twice."""
@@ -117,21 +124,23 @@ class WavWriter:
             return
         self._closed = True
         try:
-            if self._file is None:
-                self._put(b"")
+            self.write(np.zeros((0, self._channels), np.float32))
         finally:
-            if self._file is not None:
-                self._file.close()
+            self._release()
 
     def discard(self) -> None:
         """Stop here: where nothing was written, nothing has happened."""
         self._closed = True
-        if self._file is not None:
-            self._file.close()
-        elif self._is_new:
+        if self._file is None and self._encoder is None and self._is_new:
             self._path.unlink(missing_ok=True)
+        self._release()
 
-    def __enter__(self) -> WavWriter:
+    def _release(self) -> None:
+        for file in (self._file, self._encoder):
+            if file is not None:
+                file.close()
+
+    def __enter__(self) -> SoundWriter:
         return self
 
     def __exit__(
@@ -141,6 +150,17 @@ class WavWriter:
             self.close()
         else:
             self.discard()
+
+    def _encode(self, pcm: NDArray[np.int16]) -> None:
+        """libFLAC keeps up to a block, 4096 samples, until the end."""
+        try:
+            if self._encoder is None:
+                self._encoder = soundfile.SoundFile(
+                    self._path, "w", self._rate_hz, self._channels, "PCM_16", format="FLAC"
+                )
+            self._encoder.write(pcm)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise OutputError(f"{self._path} cannot be written ({error})", "choose another place") from None
 
     def _put(self, pcm: bytes) -> None:
         """Samples first and the header after them, so that it never promises what is not there."""

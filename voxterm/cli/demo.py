@@ -15,7 +15,7 @@ from voxterm.audio.devices import find_device, list_devices
 from voxterm.audio.protocols import Loudspeaker, Microphone, MicrophoneFrame, Report
 from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
 from voxterm.audio.resample import StreamResampler
-from voxterm.audio.wav import WavWriter
+from voxterm.audio.wav import SoundWriter
 from voxterm.cli import printing
 from voxterm.cli.wiring import Kept, cast_of, demo_clips, devices_of, headless_settings_of
 from voxterm.clock import Clock, SkippingClock
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         update={"sessions": settings.sessions.model_copy(update={"keep_audio": True})}
     )
     aloud = _has_loudspeaker(settings.audio.loudspeaker)
-    WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ).discard()  # a place that cannot be written is said at once
+    SoundWriter(arguments.out, LOUDSPEAKER_FILE_HZ).discard()  # say at once what cannot be written
     cast = cast_of(recorded)
     with tempfile.TemporaryDirectory(prefix="voxterm-demo-") as folder:
         talked = asyncio.run(_demo(recorded, cast, Store(Path(folder)), aloud, arguments.out))

@@ -83,7 +83,9 @@ def _run_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _talk_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     talk = _command(commands, "talk", "the same conversation with recordings as the microphone, no screen")
     talk.add_argument("files", nargs="+", type=_path, metavar="FILE", help="WAV, FLAC, OGG or MP3")
-    talk.add_argument("--out", type=_path, metavar="FILE.wav", help="write what the loudspeaker would play")
+    talk.add_argument(
+        "--out", type=_path, metavar="FILE", help="what the loudspeaker would play, as WAV or FLAC"
+    )
     talk.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
     talk.add_argument("--talk-over", action="store_true", help="go on speaking while voxterm answers")
     _resume_argument(talk)

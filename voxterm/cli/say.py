@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import unicodedata
 
-from voxterm.audio.wav import WavWriter
+from voxterm.audio.wav import SoundWriter
 from voxterm.cli.wiring import cast_of, settings_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine = cast.synthesizer
     try:
         engine.load(lambda done_bytes, total_bytes: None)
-        with WavWriter(arguments.out, engine.rate_hz) as writer:
+        with SoundWriter(arguments.out, engine.rate_hz) as writer:
             spoken_s = _speak(cast, settings, pieces, writer)
     finally:
         engine.close()
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _speak(cast: Cast, settings: Settings, pieces: list[Piece], writer: WavWriter) -> float:
+def _speak(cast: Cast, settings: Settings, pieces: list[Piece], writer: SoundWriter) -> float:
     """Seconds of speech written."""
     samples = 0
     for piece in pieces:

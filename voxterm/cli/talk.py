@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
-from voxterm.audio.wav import WavWriter, read_audio
+from voxterm.audio.wav import SoundWriter, read_audio
 from voxterm.cli import printing
 from voxterm.cli.wiring import cast_of, headless_settings_of, kept_session
 from voxterm.clock import Clock, RealClock, SkippingClock
@@ -40,7 +40,9 @@ async def _talk(
     clock: Clock = RealClock() if arguments.realtime else SkippingClock()
     microphone = recorded_person(clips, clock, settings)
     with ExitStack() as files:
-        writer = files.enter_context(WavWriter(arguments.out, LOUDSPEAKER_FILE_HZ)) if arguments.out else None
+        writer = (
+            files.enter_context(SoundWriter(arguments.out, LOUDSPEAKER_FILE_HZ)) if arguments.out else None
+        )
         devices = Devices(microphone, RecordedLoudspeaker(clock, LOUDSPEAKER_FILE_HZ, writer), clock)
         kept = kept_session(settings, cast, arguments.resume)
         files.callback(kept.close)

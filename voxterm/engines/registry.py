@@ -49,7 +49,7 @@ def choose_profile(wanted: str) -> tuple[Profile, str]:
         ConfigError: no profile has this name.
     """
     if wanted == AUTO:
-        return PROFILES["embedded"], "there is none with larger models; it needs no GPU and no download"
+        return PROFILES["embedded"], "it is the only one there is, and needs no GPU and no download"
     _check("profile", wanted, [AUTO, *PROFILES])
     return PROFILES[wanted], "it was asked for"
 
