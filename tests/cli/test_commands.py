@@ -17,7 +17,10 @@ import soundfile  # type: ignore[import-untyped]
 
 from voxterm.__main__ import main
 from voxterm.audio.wav import read_audio
+from voxterm.conversation import Conversation
 from voxterm.engines.silero_vad import SileroVad
+from voxterm.events import Event, TurnFinished
+from voxterm.headless import Talked, talk_through
 from voxterm.latency import STAGES
 
 DATA = Path(__file__).parents[2] / "voxterm" / "data"
@@ -222,18 +225,24 @@ def test_bench_turns_gives_percentiles_of_every_stage(command: Command) -> None:
         assert 0 <= figure["p50"] <= figure["p95"]
 
 
-def test_200_turns_leave_nothing_behind(command: Command) -> None:
-    """Memory after 200 turns within 5 % of that after 20; no thread, file or process left over."""
+def test_200_turns_leave_nothing_behind(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory at the end within 5 % of that after 20 turns; then no thread, file or process left over."""
     process = psutil.Process()
+    rss: dict[int, int] = {}
 
-    def talk(turns: int) -> int:
-        document = command("talk", *[CLIPS[1]] * turns, "--json")
-        assert len(document["turns"]) == turns
-        gc.collect()
-        return int(process.memory_info().rss)
+    async def watched(conversation: Conversation, *arguments: Any, **flags: Any) -> Talked:
+        def weigh(event: Event) -> None:
+            if isinstance(event, TurnFinished) and event.turn in (20, 200):
+                gc.collect()
+                rss[event.turn] = int(process.memory_info().rss)
 
-    after_20 = talk(20)
+        conversation.subscribe(weigh)
+        return await talk_through(conversation, *arguments, **flags)
+
+    monkeypatch.setattr("voxterm.cli.talk.talk_through", watched)
+    command("talk", CLIPS[1], "--json")  # whatever is made once per process is made
     before = (threading.active_count(), process.num_fds(), len(process.children(recursive=True)))
-    after_200 = talk(200)
-    assert after_200 <= after_20 * 1.05
+    document = command("talk", *[CLIPS[1]] * 200, "--json")
+    assert len(document["turns"]) == 200
+    assert rss[200] <= rss[20] * 1.05, rss
     assert (threading.active_count(), process.num_fds(), len(process.children(recursive=True))) == before
