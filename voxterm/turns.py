@@ -144,13 +144,6 @@ class TurnMachine:
         if self._phase is Phase.OVER:
             self._phase = Phase.IDLE
 
-    def abandon(self) -> None:
-        """The open turn is given up without an end (its words are not wanted)."""
-        if self.turn_open:
-            self._phase = Phase.IDLE
-            self._taken_until = self._now_sample
-            self._candidate = None
-
     def _in_turn(self, end_sample: int, probability: float) -> list[TurnSignal]:
         voiced = probability >= self._settings.speech_threshold
         still_voiced = self._phase is Phase.SPEECH and probability >= self._settings.silence_threshold

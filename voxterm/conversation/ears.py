@@ -27,6 +27,10 @@ class HeardTurn:
     failed: bool = False
     transcript: str = ""  # once it was understood
 
+    def audio(self) -> Samples:
+        """All that was heard in this turn. (N,) at 16 kHz"""
+        return _joined(self.heard)
+
 
 class Ears:
     """Feeds one turn after the other to a SpeechLanguageModel and asks it for answers."""
@@ -62,10 +66,6 @@ class Ears:
                 lambda: self._guarded(turn, lambda: self._drain(turn)),
                 then=lambda text: self._drained(turn, text),
             )
-
-    def audio(self) -> Samples:
-        """All that was heard in this turn. (N,) at 16 kHz"""
-        return _joined(self._turn.heard)
 
     def answer(self, history: Sequence[Message], unanswered: Sequence[HeardTurn]) -> Stream[Understood]:
         """Have the turn so far understood and answered.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
-from voxterm.audio.protocols import Loudspeaker
 from voxterm.conversation.ears import HeardTurn
 from voxterm.conversation.reply import Reply
-from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
+from voxterm.engines.protocols import HEARING_RATE_HZ
 from voxterm.events import TurnAudio, TurnFinished
 
 
@@ -26,7 +23,6 @@ class Exchange:
     judged_over_s: float | None = None
     heard: HeardTurn | None = None  # what the engine that understands was given
     reply: Reply | None = None  # the attempt under way, the last of possibly several
-    person_audio: Samples = field(default_factory=lambda: np.zeros(0, np.float32))  # (N,) at 16 kHz, if kept
 
     @property
     def over(self) -> bool:
@@ -56,13 +52,11 @@ class Exchange:
             self.reply.cancel()
         self.reply = None
 
-    def finished(
-        self, played_samples: int, interrupted: bool, loudspeaker: Loudspeaker, now_s: float
-    ) -> TurnFinished:
+    def finished(self, played_samples: int, interrupted: bool, now_s: float) -> TurnFinished:
         """All of it, the reply cut to what had left the loudspeaker at `played_samples`."""
         reply = self.reply
-        if reply and reply.first_sample is not None and reply.stamps.left_s is None:
-            reply.stamps.left_s = loudspeaker.played_at(reply.first_sample)
+        if reply:
+            reply.has_just_left()  # a reply cut off at once may not have been asked yet
         return TurnFinished(
             turn=self.number,
             transcript=self.transcript or "",
@@ -76,9 +70,8 @@ class Exchange:
             latency_ms=reply.stamps.breakdown() if reply else {},
         )
 
-    def audio(self, played_samples: int, loudspeaker: Loudspeaker) -> TurnAudio:
+    def audio(self, played_samples: int, reply_rate_hz: int) -> TurnAudio:
         """The sound of both sides, the reply's as far as it was heard."""
-        reply = self.reply.heard_audio(played_samples) if self.reply else np.zeros(0, np.float32)
-        return TurnAudio(
-            self.number, self.person_audio.tobytes(), HEARING_RATE_HZ, reply.tobytes(), loudspeaker.rate_hz
-        )
+        person = self.heard.audio().tobytes() if self.heard else b""
+        reply = self.reply.heard_audio(played_samples).tobytes() if self.reply else b""
+        return TurnAudio(self.number, person, HEARING_RATE_HZ, reply, reply_rate_hz)

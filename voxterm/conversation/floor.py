@@ -212,8 +212,6 @@ class Floor:
             self.feed()
             self._ask(exchange)
         self._release(exchange)
-        if self._keep_audio:
-            exchange.person_audio = self._ears.audio()
 
     def _ask(self, exchange: Exchange) -> None:
         self._attempt(exchange, self._ears.answer(self._history.messages(), self._unanswered()))
@@ -242,10 +240,8 @@ class Floor:
             exchange.reply.may_sound(self.machine.may_speak)
 
     def _tell_heard(self, exchange: Exchange, reply: Reply) -> None:
-        if reply.first_sample is not None and reply.stamps.left_s is None:
-            reply.stamps.left_s = self._loudspeaker.played_at(reply.first_sample)
-            if reply.stamps.left_s is not None and not exchange.repeats:
-                self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
+        if reply.has_just_left() and not exchange.repeats:
+            self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
         heard = reply.spoken.heard(self._loudspeaker.played_samples())
         if heard != self._heard:
             self._heard = heard
@@ -268,12 +264,12 @@ class Floor:
         if exchange.repeats:
             return
         played_samples = self._loudspeaker.played_samples()
-        finished = exchange.finished(played_samples, interrupted, self._loudspeaker, self._clock.now())
+        finished = exchange.finished(played_samples, interrupted, self._clock.now())
         self._history.add_turn(finished.transcript, finished.heard_reply, interrupted)
         self._last_reply = finished.reply or self._last_reply
         self._tell(finished)
         if self._keep_audio:
-            self._tell(exchange.audio(played_samples, self._loudspeaker))
+            self._tell(exchange.audio(played_samples, self._loudspeaker.rate_hz))
 
     def _conclude_late(self, exchange: Exchange) -> None:
         """An exchange that was cut off before it was known what the person had said."""

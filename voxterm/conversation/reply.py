@@ -143,6 +143,13 @@ class Reply:
         """Samples of it have been given to the loudspeaker."""
         return self.first_sample is not None
 
+    def has_just_left(self) -> bool:
+        """Whether its first sample has left the loudspeaker since this was last asked; stamps when."""
+        if self.first_sample is None or self.stamps.left_s is not None:
+            return False
+        self.stamps.left_s = self._mouth.loudspeaker.played_at(self.first_sample)
+        return self.stamps.left_s is not None
+
     def level_at(self, sample: int) -> float:
         """The RMS of what the loudspeaker plays at this sample, 0 where it plays nothing of this reply."""
         while len(self._levels) > 1 and self._levels[1][0] <= sample:
