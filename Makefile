@@ -72,7 +72,7 @@ $(MADE):
 	@touch $@
 
 $(INSTALLED): $(WANTED) | $(MADE)
-	@extras=; if nvidia-smi >/dev/null 2>&1; then extras='[gpu]'; fi; \
+	@extras=; if nvidia-smi >/dev/null 2>&1; then extras='[models]'; fi; \
 	$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e ".$$extras"
 	@$(BIN)/python -c 'import ctypes.util as u, sys; sys.exit(not u.find_library("portaudio"))' \
 		|| { packages=libportaudio2; $(APT); }

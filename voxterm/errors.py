@@ -11,6 +11,8 @@ VoxtermError
 ├── DeviceError           a microphone or loudspeaker is missing, gone or refuses (exit 1)
 ├── EngineError           a model failed (exit 1)
 │   └── EngineLoadError   it could not even be loaded
+│       ├── CheckpointError       its files are missing, broken or another model's
+│       └── EngineMemoryError     it does not fit into the memory that is free
 └── StoreError            the database of sessions failed (exit 1)
 """
 
@@ -84,6 +86,14 @@ class EngineError(VoxtermError):
 
 class EngineLoadError(EngineError):
     severity = Severity.FATAL
+
+
+class CheckpointError(EngineLoadError):
+    category = "checkpoint"
+
+
+class EngineMemoryError(EngineLoadError):
+    category = "memory"
 
 
 class StoreError(VoxtermError):

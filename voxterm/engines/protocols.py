@@ -93,6 +93,21 @@ class Voice:
     language: str  # BCP 47, like "en" or "en-US"
     speaker: str
     description: str = ""
+    checkpoint: str = ""  # of an engine with several: the one that has this speaker
+    tags: tuple[str, ...] = ()  # what it can do beside words, as it stands in a text: "<laugh>"
+
+
+Precision: TypeAlias = Literal["float32", "bf16", "int8", "int4"]
+"""What a model's weights are kept in; int8 and int4 are computed in bf16."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a model lives, in which precision, and how much dialogue it must hold."""
+
+    device: str = "cpu"  # as torch names it: "cuda:0", "cpu"
+    precision: Precision = "bf16"
+    context_tokens: int = 4096  # prompt and answer together, for each row of the KV cache
 
 
 class Engine(Protocol):
