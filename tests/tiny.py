@@ -14,19 +14,13 @@ from typing import Any
 
 import torch
 
+from voxterm.bench.stand_ins import write_llama_tokenizer, write_tekken
+
 VOXTRAL_VOCABULARY = 131_072
 ORPHEUS_VOCABULARY = 156_940
-ORPHEUS_CUSTOM_TOKENS = 28_684
-ORPHEUS_FIRST_CUSTOM_ID = 128_256
 HIDDEN = 64
 SCALE = HIDDEN**-0.5
 """Standard deviation of the weights: each layer passes on about what it gets, so context and order matter."""
-
-LLAMA_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""How Llama 3 cuts a text before byte-level BPE."""
 
 
 def tiny_voxtral(folder: Path) -> Path:
@@ -70,7 +64,7 @@ def tiny_voxtral(folder: Path) -> Path:
     model.save_pretrained(folder, max_shard_size="20MB")
     features: Any = WhisperFeatureExtractor
     features(feature_size=128).save_pretrained(folder)
-    _write_tekken(folder / "tekken.json")
+    write_tekken(folder / "tekken.json")
     return folder
 
 
@@ -102,7 +96,7 @@ def tiny_orpheus(folder: Path) -> Path:
     model: Any = LlamaForCausalLM(config)
     model.to(torch.bfloat16)
     model.save_pretrained(folder)
-    _write_llama_tokenizer(folder)
+    write_llama_tokenizer(folder)
     return folder
 
 
@@ -150,113 +144,4 @@ def _tiny_llama() -> dict[str, Any]:
         "num_key_value_heads": 2,
         "head_dim": 16,
         "initializer_range": SCALE,
-    }
-
-
-def _write_tekken(path: Path) -> None:
-    """Mistral's own vocabulary, with the audio section and the special tokens of Voxtral."""
-    import mistral_common
-    from mistral_common.tokens.tokenizers.tekken import Tekkenizer
-
-    source = Path(mistral_common.__file__).parent / "data" / "tekken_240911.json"
-    tekken = json.loads(source.read_text(encoding="utf-8"))
-    tekken.pop("image", None)
-    tekken["config"]["version"] = "v7"
-    tekken["audio"] = {
-        "sampling_rate": 16_000,
-        "frame_rate": 12.5,
-        "audio_encoding_config": {"num_mel_bins": 128, "hop_length": 160, "window_size": 400},
-        "chunk_length_s": 30.0,
-    }
-    names = {token["rank"]: str(token["token_str"]) for token in Tekkenizer.DEPRECATED_SPECIAL_TOKENS}
-    names |= {24: "[AUDIO]", 25: "[BEGIN_AUDIO]", 34: "[TRANSCRIBE]"}
-    tekken["special_tokens"] = [
-        {"rank": rank, "token_str": names.get(rank, f"<SPECIAL_{rank}>"), "is_control": True}
-        for rank in range(1000)
-    ]
-    path.write_text(json.dumps(tekken), encoding="utf-8")
-
-
-def _write_llama_tokenizer(folder: Path) -> None:
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    ordinary = [*sorted(ByteLevel.alphabet()), *(f"<filler_{n}>" for n in range(128_000 - 256))]
-    special = {128_000 + n: f"<|reserved_special_token_{n}|>" for n in range(256)}
-    special |= {128_000: "<|begin_of_text|>", 128_001: "<|end_of_text|>", 128_009: "<|eot_id|>"}
-    custom = {ORPHEUS_FIRST_CUSTOM_ID + n: f"<custom_token_{n}>" for n in range(ORPHEUS_CUSTOM_TOKENS)}
-    tokenizer: dict[str, Any] = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            *(_added_token(id_, text, special=True) for id_, text in special.items()),
-            *(_added_token(id_, text, special=False) for id_, text in custom.items()),
-        ],
-        "normalizer": None,
-        "pre_tokenizer": {
-            "type": "Sequence",
-            "pretokenizers": [
-                {
-                    "type": "Split",
-                    "pattern": {"Regex": LLAMA_PATTERN},
-                    "behavior": "Isolated",
-                    "invert": False,
-                },
-                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
-            ],
-        },
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": [
-                {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}},
-                {"Sequence": {"id": "A", "type_id": 0}},
-            ],
-            "pair": [
-                {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}},
-                {"Sequence": {"id": "A", "type_id": 0}},
-                {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 1}},
-                {"Sequence": {"id": "B", "type_id": 1}},
-            ],
-            "special_tokens": {
-                "<|begin_of_text|>": {
-                    "id": "<|begin_of_text|>",
-                    "ids": [128_000],
-                    "tokens": ["<|begin_of_text|>"],
-                }
-            },
-        },
-        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": True,
-            "vocab": {text: id_ for id_, text in enumerate(ordinary)},
-            "merges": [],
-        },
-    }
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
-    about = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": "<|begin_of_text|>",
-        "eos_token": "<|eot_id|>",
-        "clean_up_tokenization_spaces": True,
-        "model_max_length": 131_072,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
-
-
-def _added_token(id_: int, text: str, special: bool) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "content": text,
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": special,
     }
