@@ -54,8 +54,7 @@ def test_two_loops_at_once_answer_as_alone() -> None:
     found: list[list[int]] = []
 
     def answer(loop: DecodeLoop) -> None:
-        for _ in range(5):
-            found.append(tokens(loop.generate([PROMPT], [LIVELY], [300], 5)))
+        found.extend(tokens(loop.generate([PROMPT], [LIVELY], [300], 5)) for _ in range(5))
 
     threads = [threading.Thread(target=answer, args=(loop,)) for loop in loops]
     threads.append(threading.Thread(target=on_gpu))

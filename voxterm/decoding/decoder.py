@@ -19,7 +19,7 @@ from torch.nn.attention.bias import causal_lower_right
 
 from voxterm.decoding import plain
 from voxterm.decoding.output import OutputIds
-from voxterm.decoding.weights import Weight, quantised
+from voxterm.decoding.weights import Weight, on_device, quantised, quantised_table
 from voxterm.errors import EngineLoadError
 
 ACTIVATIONS = ("silu", "swish")
@@ -72,7 +72,7 @@ class Decoder:
         Args:
             backbone: the model without its output layer: embed_tokens, layers, norm, config.
             head: the output layer.
-            precision: one of `protocols.Precision`, for the layers' matrices; the rest is never quantised.
+            precision: one of `protocols.Precision`; norms and biases are never quantised.
             output: the only ids that may be sampled.
             progress: told (bytes done, bytes in all).
 
@@ -86,11 +86,10 @@ class Decoder:
         self._kernels = _kernels(self.device)
         self._report = _Report(progress, [*backbone.parameters(), *head.parameters()])
         tied = head.weight is parts.embed_tokens.weight
-        self.embedding = self._moved(parts.embed_tokens.weight)  # (V, hidden)
-        head_matrix = self.embedding if tied else self._moved(head.weight)
-        self.output_ids, matrix, self.output_bias = _output(head_matrix, output)
+        self.embedding = quantised_table(self._moved(parts.embed_tokens.weight), precision)  # (V, hidden)
+        table = self.embedding if tied else quantised_table(self._moved(head.weight), precision)
+        self.output_ids, self._head, self.output_bias = _output(table, output)
         self._output_ids_on_host = None if self.output_ids is None else self.output_ids.cpu()
-        self._head = Weight(matrix, matrix.element_size() * 8)
         self.layers = tuple(self._layer(layer, precision) for layer in parts.layers)
         self._norm = self._moved(parts.norm.weight)
         with torch.device("cpu"):  # that of a model on `meta` has no numbers
@@ -171,7 +170,7 @@ class Decoder:
             The logits. (B, outputs) float32
         """
         run, eps = self._kernels, self.shape.eps
-        x = F.embedding(tokens, self.embedding)  # (B, hidden)
+        x = self.embedding.picked(tokens, self.dtype)  # (B, hidden)
         for layer, keys, values in zip(self.layers, *cache, strict=True):
             qkv = self._qkv(layer, run.normed_linear(x, layer.before_attention, eps, layer.qkv))
             queries = run.rope_store(qkv, rotation, positions, keys, values, self.shape.heads)
@@ -231,13 +230,13 @@ class Decoder:
 
     def _moved(self, parameter: Tensor) -> Tensor:
         self._report.add(parameter)
-        return parameter.detach().to(self.device, self.dtype)
+        return on_device(parameter, self.device, self.dtype)
 
     def _tensors(self) -> list[Tensor]:
-        found = [self.embedding, self._head.data, self._norm]
+        found = [*self.embedding.tensors(), *self._head.tensors(), self._norm]
         for layer in self.layers:
             for part in (layer.qkv, layer.out, layer.gate_up, layer.down):
-                found += [t for t in (part.data, part.scale, part.offset) if t is not None]
+                found += part.tensors()
             found += [layer.before_attention, layer.before_mlp]
             found += [t for t in (layer.qkv_bias, layer.query_norm, layer.key_norm) if t is not None]
         return found
@@ -288,17 +287,19 @@ def _kernels(device: torch.device) -> ModuleType:
     return fused
 
 
-def _output(head: Tensor, output: OutputIds | None) -> tuple[Tensor | None, Tensor, Tensor | None]:
+def _output(table: Weight, output: OutputIds | None) -> tuple[Tensor | None, Weight, Tensor | None]:
     """Ids of the output layer's rows (None: the row's own number), its matrix, and what forbids some rows."""
     if output is None:
-        return None, head, None
+        return None, table, None
     first, last = output.ids[0], output.ids[-1]
+    device = table.data.device
+    ids = torch.tensor(output.ids, device=device)
     if not output.is_dense:
-        ids = torch.tensor(output.ids, device=head.device)
-        return ids, head[ids], None
-    bias = torch.full((last + 1 - first,), float("-inf"), device=head.device)
-    bias[torch.tensor(output.ids, device=head.device) - first] = 0.0
-    return torch.arange(first, last + 1, device=head.device), head[first : last + 1], bias
+        scale = None if table.scale is None else table.scale[ids]
+        return ids, Weight(table.data[ids], table.bits, scale), None
+    bias = torch.full((last + 1 - first,), float("-inf"), device=device)
+    bias[ids - first] = 0.0
+    return torch.arange(first, last + 1, device=device), table.part(first, last + 1), bias
 
 
 def _attention(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

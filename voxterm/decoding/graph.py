@@ -73,20 +73,21 @@ class CapturedFunction:
     A call with other shapes is a mistake of the caller and raises ValueError.
     """
 
-    def __init__(self, function: Callable[..., Tensor], device: torch.device, graphs: bool = True) -> None:
+    def __init__(self, function: Callable[..., Tensor], device: torch.device, pool: Any = None) -> None:
+        """`pool`: as for `CapturedStep`; functions that share one spoil each other's results."""
         self._function = function
         self._device = device
-        self._graphs = graphs and device.type == "cuda"
+        self._pool = pool
         self._inputs: tuple[Tensor, ...] = ()
         self._output: Tensor | None = None
         self._step: CapturedStep | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        if not self._graphs:
+        if self._device.type != "cuda":
             return self._function(*inputs)
         if self._step is None:
             self._inputs = tuple(given.clone() for given in inputs)
-            self._step = CapturedStep(self._run, self._device)
+            self._step = CapturedStep(self._run, self._device, self._pool)
             self._step.capture()
         for held, given in zip(self._inputs, inputs, strict=True):
             if held.shape != given.shape:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from voxterm.decoding.cache import SPARE, Cache, Held, Prompt
@@ -78,12 +77,15 @@ class DecodeLoop:
         capacity: int,
         stop_ids: Collection[int],
         *,
+        keeps_prefix: bool = True,
         graphs: bool = True,
         ahead: int | None = None,
     ) -> None:
         """Make room for so many rows of `capacity` positions, each a prompt together with its answer.
 
         Args:
+            keeps_prefix: whether what a prompt shares with the one before stays in the cache. In the last
+                bits that differs from reading it anew.
             graphs: False launches kernel by kernel, as the CPU does anyway.
             ahead: steps launched before a token is read; STEPS_AHEAD on a GPU, and none on a CPU, where a
                 step that was not needed costs its time.
@@ -93,6 +95,7 @@ class DecodeLoop:
         self.cuda_stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self._decoder = decoder
         self._stop_ids = frozenset(stop_ids)
+        self._keeps_prefix = keeps_prefix
         self._graphs = graphs and self.cuda_stream is not None
         default_ahead = STEPS_AHEAD if self.cuda_stream else 0
         self._ahead = default_ahead if ahead is None else ahead
@@ -229,7 +232,7 @@ class DecodeLoop:
     def _embedded(self, prompt: Prompt, begin: int) -> Tensor:
         """The vectors of the ids from `begin` on. (T, hidden)"""
         ids = torch.tensor(prompt.ids, dtype=torch.int64)
-        x = F.embedding(ids[begin:].to(self.device), self._decoder.embedding)
+        x = self._decoder.embedding.picked(ids[begin:].to(self.device), self._decoder.dtype)
         if prompt.inputs is not None:
             places = (ids == prompt.at_id).nonzero()[:, 0]
             first = int((places < begin).sum())
@@ -315,6 +318,6 @@ class DecodeLoop:
     def _remember(self, rows: Sequence[_Row], launched: int) -> None:
         """What the cache holds now: the prompts, and those answered tokens that a step has read."""
         for number, row in enumerate(rows):
-            if row.prompt is not None and launched > 0:
+            if row.prompt is not None and launched > 0 and self._keeps_prefix:
                 ids = [*row.prompt.ids, *row.tokens[: launched - 1]]
                 self._cache.held[number] = Held(ids, row.prompt.inputs, row.prompt.at_id)

@@ -10,8 +10,8 @@ synthesizer's own `rate_hz`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -101,6 +101,10 @@ Precision: TypeAlias = Literal["float32", "bf16", "int8", "int4"]
 """What a model's weights are kept in; int8 and int4 are computed in bf16."""
 
 
+SHORTEST_CONTEXT_TOKENS = 1024
+"""30 seconds of speech are 375 tokens, and something has to be left of the dialogue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a model lives, in which precision, and how much dialogue it must hold."""
@@ -108,6 +112,14 @@ class Placement:
     device: str = "cpu"  # as torch names it: "cuda:0", "cpu"
     precision: Precision = "bf16"
     context_tokens: int = 4096  # prompt and answer together, for each row of the KV cache
+
+    def smaller(self) -> Placement | None:
+        """What to try where this did not fit after all: fewer bits, then a shorter context; None: nothing."""
+        fewer: Mapping[Precision, Precision] = {"float32": "bf16", "bf16": "int8", "int8": "int4"}
+        if self.precision in fewer:
+            return replace(self, precision=fewer[self.precision])
+        halved = self.context_tokens // 2
+        return replace(self, context_tokens=halved) if halved >= SHORTEST_CONTEXT_TOKENS else None
 
 
 class Engine(Protocol):
@@ -129,6 +141,19 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back everything. May be called twice, and after a failed load."""
+        ...
+
+
+@runtime_checkable
+class PlacedEngine(Protocol):
+    """An engine whose model has been given a place in memory, and that can be given another."""
+
+    placement: Placement
+    """Where `load` puts the model; to be changed only while it is not loaded."""
+
+    @property
+    def memory_bytes(self) -> Mapping[str, int]:
+        """What it holds on its device, by what holds it; nothing before `load`."""
         ...
 
 
@@ -184,10 +209,11 @@ class SpeechLanguageModel(Engine, Protocol):
         ...
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
-        """Understand what was heard since `begin` and answer it: AudioEncoded, Transcript, Delta….
+        """Understand what was heard since `begin` and answer it: AudioEncoded, one Transcript, Delta….
 
         `history` is the dialogue before this turn. May be called in a pause, closed, and called again after
-        more was heard. After an empty Transcript no Delta follows.
+        more was heard. Deltas may come before the Transcript, since both may be decoded at once, but only
+        where it is certain that words were heard: beside an empty Transcript there is no Delta.
         """
         ...
 

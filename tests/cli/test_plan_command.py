@@ -1,0 +1,131 @@
+"""`voxterm plan` for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voxterm.cli import run_command
+from voxterm.gpu import GB, GpuInfo
+from voxterm.plan import Machine
+
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `voxterm plan` in a home of its own, without checkpoints; what it printed."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HF_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+    def run(*argv: str) -> str:
+        code = run_command(["plan", *argv])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        assert said.err == ""
+        return said.out
+
+    return run
+
+
+def document(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_a_size_gives_a_table_and_what_it_gives_up(command: Command) -> None:
+    said = command("--gpu-memory", "8GB")
+    assert "taken to be as fast as the RTX 4060" in said
+    for row in ("weights", "KV cache", "activations", "codec", "graphs", "precision"):
+        assert row in said
+    assert said.count("gives up  ") == 3
+    assert "missing" not in said, "which checkpoints are here says nothing of another machine"
+    assert "gives up nothing" in command("--gpu-memory", "24")
+
+
+def test_machines_get_bytes(command: Command) -> None:
+    found = document(command("--gpu-memory", "8GiB", "--json"))
+    assert found["gpu"]["total_bytes"] == 8 << 30
+    assert found["gpu"]["imagined"] is True
+    assert found["profile"] == "voxtral-orpheus"
+    assert found["fits"] is True
+    assert set(found["models"]) == {"voxtral", "orpheus"} == set(found["load_order"])
+    parts = ("weights_bytes", "kv_cache_bytes", "activations_bytes", "codec_bytes", "graphs_bytes")
+    for model in found["models"].values():
+        assert model["precision"] == "int4"
+        assert model["total_bytes"] == sum(model[part] for part in parts)
+    planned_bytes = sum(model["total_bytes"] for model in found["models"].values())
+    device = found["devices"]["cuda:0"]
+    assert device["planned_bytes"] == planned_bytes + device["process_bytes"] < 8 << 30
+
+
+def test_too_small_a_gpu_is_the_embedded_profile(command: Command) -> None:
+    found = document(command("--gpu-memory", "1GB", "--json"))
+    assert (found["profile"], found["fits"], found["models"]) == ("embedded", False, {})
+    assert len(found["gives_up"]) == 2
+    assert "profile embedded" in command("--gpu-memory", "1GB")
+
+
+def test_without_a_size_it_is_this_machine(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = GpuInfo(1, "NVIDIA [bold]X[/]", 80 * GB, 60 * GB, 20 * GB, None)
+    monkeypatch.setattr("voxterm.cli.plan.this_machine", lambda environ: Machine(seen))
+    said = command()
+    assert "GPU 1, NVIDIA [bold]X[/]: 60.0 of 80.0 GB free, memory of unknown speed" in said
+    assert "cuda:1" in said
+    assert said.count("voxterm fetch") == 3
+    found = document(command("--json"))
+    assert found["gpu"]["imagined"] is False
+    assert found["models"]["orpheus"]["tokens_per_s"] is None
+
+
+def test_without_a_gpu_it_says_so(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxterm.cli.plan.this_machine", lambda environ: Machine(None, "there is no GPU"))
+    said = command()
+    assert said.startswith("there is no GPU\nprofile embedded\n")
+    assert "eSpeak NG" in said
+    assert document(command("--json"))["gpu"] is None
+
+
+def test_the_profile_of_the_settings_is_planned(command: Command) -> None:
+    assert "gives up nothing" in command("--gpu-memory", "8GB", "--profile", "embedded")
+
+
+@pytest.mark.parametrize(
+    ("argv", "remedy"),
+    [
+        (("--gpu-memory", "8 gigs"), "write it like 8GB"),
+        (("--gpu-memory", ""), "write it like 8GB"),
+        (("--gpu-memory",), "voxterm plan --help"),
+        (("--profile", "voxtral-orpheos"), "voxtral-orpheus"),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    argv: tuple[str, ...],
+    remedy: str,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_command(["plan", *argv]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert remedy in said.err
+
+
+def test_planning_does_not_load_torch(command: Command) -> None:
+    """It must answer at once, and where no model's packages are installed."""
+    import subprocess
+
+    program = (
+        "import sys; from voxterm.cli import run_command; run_command(['plan', '--gpu-memory', '8GB']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'textual')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,257 @@
+"""Which model goes where, in which precision and with how much context: the plan, made before anything loads.
+
+Pure. Every combination of what each model may be given is weighed, and of those that fit the best is taken,
+so more memory never gives a worse plan. Better is, in this order:
+
+1. the more important model is there. Hearing and answering (Voxtral) come before the voice (Orpheus); a role
+   without its model goes to the embedded engines.
+2. models on the GPU rather than on the CPU.
+3. a voice in real time. A slower one, or a model on a CPU too slow for speech, is taken only where the
+   profile was asked for by name, and then with few bits, which are read faster.
+4. the least given up, by `ModelNeed.loss` and `CONTEXT_LOSS`: half the context counts 1 and a quarter 5; 8
+   bits count 1 for Voxtral and 2 for Orpheus, whose every slip is heard, 4 bits 4 and 5.
+   So both models are halved before either is quartered, and Voxtral before Orpheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from voxterm.engines.protocols import Placement, Precision
+from voxterm.plan.models import CONTEXT_LOSS, SPEECH_TOKENS_PER_S, ModelNeed, Parts
+
+GB = 1e9
+LADDER: tuple[Precision, ...] = ("float32", "bf16", "int8", "int4")
+BITS: Mapping[Precision, int] = {"float32": 32, "bf16": 16, "int8": 8, "int4": 4}
+CPU = "cpu"
+
+MARGIN = 0.03
+LEAST_MARGIN_BYTES = 150_000_000
+"""Left free: an allocator cannot use every gap, and estimates err."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A memory that models can be put into."""
+
+    name: str  # as torch names it
+    title: str
+    free_bytes: int
+    bandwidth_bytes_s: float | None  # what is attained, not what the data sheet says
+    process_bytes: int  # taken once, by whatever is put there first
+
+    @property
+    def plannable_bytes(self) -> int:
+        return self.free_bytes - round(max(self.free_bytes * MARGIN, LEAST_MARGIN_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """What a plan takes of a device."""
+
+    device: Device
+    planned_bytes: int  # models and process
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is loaded where. A model without a placement is left out: `stand_ins` says who takes its role."""
+
+    profile: str
+    placements: Mapping[str, Placement]
+    load_order: tuple[str, ...]  # the largest first: what does not fit after all is known soonest
+    needs: Mapping[str, Parts]
+    uses: Mapping[str, DeviceUse]  # by device
+    fits: bool  # every model has a placement
+    gives_up: tuple[str, ...]
+    tokens_per_s: Mapping[str, float | None]  # the most that reading the weights allows
+    stand_ins: Mapping[str, str]
+    missing: Mapping[str, str]  # checkpoint → why it cannot be loaded
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One way to treat a model; without a device it is left out."""
+
+    need: ModelNeed
+    device: Device | None = None
+    precision: Precision = "bf16"
+    context_step: int = 0
+
+    @property
+    def context_tokens(self) -> int:
+        return self.need.contexts[self.context_step]
+
+    @property
+    def parts(self) -> Parts:
+        return self.need.parts(self.precision, self.context_tokens)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        speed = self.device.bandwidth_bytes_s if self.device else None
+        return self.need.tokens_per_s(self.precision, self.context_tokens, speed)
+
+    @property
+    def is_on_cpu(self) -> bool:
+        return self.device is not None and self.device.name == CPU
+
+    @property
+    def is_slow(self) -> bool:
+        """Slower than its role needs. A CPU has to be fast enough for speech, whatever it runs."""
+        if self.is_on_cpu:
+            return (self.tokens_per_s or 0.0) < SPEECH_TOKENS_PER_S
+        needed = self.need.real_time_tokens_per_s
+        return needed is not None and self.tokens_per_s is not None and self.tokens_per_s < needed
+
+    @property
+    def loss(self) -> int:
+        return self.need.loss.get(self.precision, 0) + CONTEXT_LOSS[self.context_step]
+
+
+def make_plan(
+    profile: str,
+    needs: Sequence[ModelNeed],
+    devices: Sequence[Device],
+    *,
+    precision: Precision = "bf16",
+    takes_slow: bool = False,
+    without: str = "",
+    missing: Mapping[str, str] | None = None,
+) -> Plan:
+    """The best plan that fits; at worst one that loads nothing.
+
+    Args:
+        needs: the models of the profile.
+        devices: the GPU, if there is one, and the CPU, if models may go there.
+        precision: the best that is wanted; what does not fit gets a lower one.
+        takes_slow: a slow model is better than the embedded engines.
+        without: why there is no GPU.
+        missing: checkpoints that are not here, and what is the matter with each.
+    """
+    combinations = product(*(list(_options(need, devices, precision, takes_slow)) for need in needs))
+    chosen = min((c for c in combinations if _fits(c)), key=_badness)
+    placed = [option for option in chosen if option.device is not None]
+    return Plan(
+        profile=profile,
+        placements={o.need.model: _placement(o) for o in placed},
+        load_order=tuple(o.need.model for o in sorted(placed, key=lambda o: -o.parts.weights_bytes)),
+        needs={o.need.model: o.parts for o in placed},
+        uses={device.name: DeviceUse(device, used) for device, used in _used(chosen).items()},
+        fits=len(placed) == len(chosen),
+        gives_up=tuple(
+            line for option in chosen for line in _given_up(option, chosen, devices, precision, without)
+        ),
+        tokens_per_s={o.need.model: o.tokens_per_s for o in placed},
+        stand_ins={o.need.model: o.need.stand_in for o in chosen if o.device is None},
+        missing=missing or {},
+        reason=_reason(placed, devices, without),
+    )
+
+
+def _options(
+    need: ModelNeed, devices: Sequence[Device], wanted: Precision, takes_slow: bool
+) -> Iterator[_Option]:
+    yield _Option(need)
+    for device in devices:
+        yield from (o for o in _ways(need, device, wanted) if takes_slow or not o.is_slow)
+
+
+def _ways(need: ModelNeed, device: Device, wanted: Precision) -> Iterator[_Option]:
+    """All ways to have a model on a device. A CPU is no faster with quantised weights, so it gets none."""
+    ladder = _ladder(need, wanted)
+    for precision in ladder[:1] if device.name == CPU else ladder:
+        for step in range(len(need.contexts)):
+            yield _Option(need, device, precision, step)
+
+
+def _ladder(need: ModelNeed, wanted: Precision) -> tuple[Precision, ...]:
+    """The precisions a model may get, the best first; all of its own where it has none that is wanted."""
+    own = tuple(precision for precision in LADDER if precision in need.weights_bytes)
+    return tuple(p for p in own if LADDER.index(p) >= LADDER.index(wanted)) or own
+
+
+def _used(options: Sequence[_Option]) -> dict[Device, int]:
+    used: dict[Device, int] = {}
+    for option in options:
+        if option.device is not None:
+            used.setdefault(option.device, option.device.process_bytes)
+            used[option.device] += option.parts.total_bytes
+    return used
+
+
+def _fits(options: Sequence[_Option]) -> bool:
+    return all(used <= device.plannable_bytes for device, used in _used(options).items())
+
+
+def _badness(options: Sequence[_Option]) -> tuple[float, ...]:
+    return (
+        sum(option.need.importance for option in options if option.device is None),
+        sum(option.is_on_cpu for option in options),
+        sum(BITS[option.precision] for option in options if option.device is not None and option.is_slow),
+        sum(option.loss for option in options if option.device is not None),
+    )
+
+
+def _placement(option: _Option) -> Placement:
+    assert option.device is not None
+    return Placement(option.device.name, option.precision, option.context_tokens)
+
+
+def _given_up(
+    option: _Option, chosen: Sequence[_Option], devices: Sequence[Device], wanted: Precision, without: str
+) -> Iterator[str]:
+    """In plain words what this model has less than it could."""
+    need, speed = option.need, option.tokens_per_s
+    if option.device is None:
+        why = _why_not(need, chosen, devices[0], wanted) if devices else without
+        yield f"{need.title}: {need.stand_in} in its place, since {why}"
+        return
+    ladder = _ladder(need, wanted)
+    if option.precision != ladder[0]:
+        better = replace(option, precision=ladder[ladder.index(option.precision) - 1])
+        speed_limit = f"{BITS[better.precision]} would allow {better.tokens_per_s or 0:.0f} tokens/s"
+        why = speed_limit if better.is_slow else "to fit"
+        cost = need.cost.get(option.precision, "")
+        bits = f"{BITS[option.precision]} bits for each weight instead of {BITS[ladder[0]]}"
+        yield f"{need.title}: {bits} ({why}); {cost}"
+    if option.context_step:
+        yield (
+            f"{need.title}: holds {option.context_tokens} tokens of dialogue instead of {need.contexts[0]}; "
+            "what was said earlier is forgotten sooner"
+        )
+    if option.is_slow and speed is not None:
+        yield (
+            f"{need.title}: at most {speed:.0f} tokens/s on {option.device.title}, "
+            f"where a conversation needs {SPEECH_TOKENS_PER_S:.0f}"
+        )
+    elif option.is_on_cpu:
+        yield f"{need.title}: runs on the CPU, far slower than on a GPU"
+
+
+def _why_not(need: ModelNeed, chosen: Sequence[_Option], device: Device, wanted: Precision) -> str:
+    """Why a model is not on this device."""
+    least = min(_ways(need, device, wanted), key=lambda option: option.parts.total_bytes)
+    needed_bytes = least.parts.total_bytes + device.process_bytes
+    usable_bytes = max(0, device.plannable_bytes)
+    if needed_bytes > usable_bytes:
+        return f"it needs at least {needed_bytes / GB:.1f} GB, and {usable_bytes / GB:.1f} GB can be used"
+    if least.is_slow:
+        speed = least.tokens_per_s or 0.0
+        return f"{device.title} allows at most {speed:.0f} of {SPEECH_TOKENS_PER_S:.0f} tokens/s"
+    others = " and ".join(option.need.title for option in chosen if option.device is not None)
+    return f"it does not fit beside {others}"
+
+
+def _reason(placed: Sequence[_Option], devices: Sequence[Device], without: str) -> str:
+    if not placed:
+        small = [f"{device.title} is too small or too slow" for device in devices]
+        return ", and ".join(([without] if without else []) + small)
+    names = " and ".join(f"{option.need.title} {option.precision}" for option in placed)
+    places = ", ".join(
+        f"{used_bytes / GB:.1f} of the {device.free_bytes / GB:.1f} GB free on {device.title}"
+        for device, used_bytes in _used(placed).items()
+    )
+    return f"{names}: {places}"
