@@ -29,6 +29,14 @@ def test_a_voice_is_read(tmp_path: Path) -> None:
     assert catalogue.for_engine("orpheus") == ()
 
 
+def test_a_voice_may_name_its_checkpoint_and_its_tags(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD + 'checkpoint = "own/model"\ntags = ["<laugh>", "<sigh>"]\n')
+    voice = read_voice(path)
+    assert voice.checkpoint == "own/model"
+    assert voice.tags == ("<laugh>", "<sigh>")
+    assert hash(voice) == hash(read_voice(path))
+
+
 @pytest.mark.parametrize(
     ("text", "what", "remedy"),
     [
@@ -41,6 +49,12 @@ def test_a_voice_is_read(tmp_path: Path) -> None:
         (GOOD.replace('"anna"', "anna"), "not valid TOML", "name = "),
         (GOOD + 'name = "anna"\n', "not valid TOML", ""),
         ("", 'the key "name" is missing', ""),
+        (GOOD + "checkpoint = 7\n", "line 6: checkpoint is 7", 'checkpoint = "…"'),
+        (GOOD + 'checkpoint = " "\n', "line 6: checkpoint is empty", "leave the line out"),
+        (GOOD + 'tags = "<laugh>"\n', "line 6: tags is '<laugh>'", 'tags = ["<laugh>"]'),
+        (GOOD + 'tags = ["<laugh>", 3]\n', "line 6: tags holds 3", "angle brackets"),
+        (GOOD + 'tags = ["laugh"]\n', "line 6: tags holds 'laugh'", "angle brackets"),
+        (GOOD + 'tag = ["<laugh>"]\n', 'line 6: unknown key "tag"', 'mean "tags"'),
     ],
 )
 def test_a_broken_file_says_where_and_what_would_be_right(
@@ -122,3 +136,30 @@ def test_every_shipped_voice_can_speak() -> None:
     for voice in catalogue.for_engine("espeak"):
         assert voice.description
         assert next(espeak.speak("hello", voice)).samples.size
+
+
+class TestVoiceFor:
+    CATALOGUE = Catalogue.read(voices_folder())
+
+    @pytest.mark.parametrize(
+        ("name", "engine", "speaker"),
+        [
+            ("auto", "espeak", "english"),
+            ("auto", "orpheus", "tara"),
+            ("leo", "orpheus", "leo"),
+            ("german", "orpheus", "jana"),
+            ("ऋतिका", "espeak", "hindi"),
+        ],
+    )
+    def test_gives_a_voice_of_the_engine_in_the_language(self, name: str, engine: str, speaker: str) -> None:
+        voice, note = self.CATALOGUE.voice_for(name, engine)
+        assert (voice.name, voice.engine) == (speaker, engine)
+        assert (note == "") == (name in ("auto", speaker))
+        assert note == "" or (name in note and speaker in note)
+
+    def test_refuses_a_language_that_the_engine_lacks(self) -> None:
+        with pytest.raises(VoiceError, match="orpheus speaks no sw") as caught:
+            self.CATALOGUE.voice_for("espeak:sw", "orpheus")
+        assert "choose a voice of orpheus" in caught.value.remedy
+        with pytest.raises(VoiceError, match='no voice "tarra"'):
+            self.CATALOGUE.voice_for("tarra", "orpheus")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,13 @@ else:
     import tomli as tomllib
 
 KEYS = tuple(field.name for field in fields(Voice))
-REQUIRED = frozenset(KEYS) - {"description"}
+REQUIRED = frozenset(field.name for field in fields(Voice) if field.default is MISSING)
+LISTS = frozenset({"tags"})
+TAG = re.compile(r"<[a-z_]+>")
+AUTO = "auto"
+FIRST_VOICES: Mapping[str, str] = {"espeak": "english", "orpheus": "tara"}
+"""Who speaks where no voice was chosen."""
+
 OPEN_ENGINES = ("espeak",)
 """Engines whose voices need no file: `espeak:de` is eSpeak's own voice for German."""
 
@@ -70,6 +76,31 @@ class Catalogue:
         near = get_close_matches(name, self.voices, n=3) or sorted(self.voices)[:5]
         raise VoiceError(f'there is no voice "{name}"', f"near are {', '.join(near)}" if near else "")
 
+    def voice_for(self, name: str, engine: str) -> tuple[Voice, str]:
+        """The voice of this name, or the one that stands in for it on this engine; and then why, in words.
+
+        `auto` is the engine's own first voice. A voice of another engine gives way to one of its language.
+
+        Raises:
+            VoiceError: there is no such voice, or the engine does not know its language.
+        """
+        if name == AUTO:
+            return self.find(FIRST_VOICES[engine]), ""
+        voice = self.find(name)
+        if voice.engine == engine:
+            return voice, ""
+        own = self.for_engine(engine)
+        exact = (other for other in own if other.language == voice.language)
+        near = (other for other in own if _primary(other.language) == _primary(voice.language))
+        other = next(exact, None) or next(near, None)
+        if other is None:
+            names = ", ".join(other.name for other in own[:5])
+            raise VoiceError(
+                f'{engine} speaks no {voice.language}, the language of the voice "{name}"',
+                f"choose a voice of {engine}, such as {names}",
+            )
+        return other, f'the voice "{name}" is one of {voice.engine}; {other.name} speaks in its place'
+
     def for_engine(self, engine: str) -> tuple[Voice, ...]:
         """The voices of one engine, in the order of their files."""
         return tuple(voice for voice in self.voices.values() if voice.engine == engine)
@@ -99,7 +130,13 @@ def read_voice(path: Path) -> Voice:
         ) from error
     for what, remedy, key in _faults(values):
         raise _problem(path, what, remedy, _line_of(text, key))
-    return Voice(**values)
+    lists = {key: tuple(values[key]) for key in LISTS & values.keys()}
+    return Voice(**(values | lists))
+
+
+def _primary(language: str) -> str:
+    """The language without its region: "en" of "en-US"."""
+    return language.partition("-")[0].lower()
 
 
 def _voice_or_problem(path: Path) -> Voice | VoiceError:
@@ -116,15 +153,29 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             near = get_close_matches(key, KEYS, n=1)
             remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(KEYS)}"
             yield f'unknown key "{key}"', remedy, key
+        elif key in LISTS:
+            yield from ((*fault, key) for fault in _tag_faults(key, value))
         elif not isinstance(value, str):
             yield f"{key} is {value!r}", f'a text is right, such as {key} = "…"', key
         elif key in REQUIRED and not value.strip():
             yield f"{key} is empty", f"give the voice its {key}", key
+        elif key == "checkpoint" and not value.strip():
+            yield "checkpoint is empty", "name a folder or owner/repository, or leave the line out", key
     for key in KEYS:
         if key in REQUIRED and key not in values:
             yield f'the key "{key}" is missing', f'add a line {key} = "…"', key
     if ":" in str(values.get("name", "")):
         yield "the name holds a colon", "that is for engine:speaker; choose another name", "name"
+
+
+def _tag_faults(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with a list of tags, and what would be right."""
+    if not isinstance(value, list):
+        yield f"{key} is {value!r}", f'a list of texts is right, such as {key} = ["<laugh>"]'
+        return
+    for tag in value:
+        if not isinstance(tag, str) or not TAG.fullmatch(tag):
+            yield f"{key} holds {tag!r}", 'a tag is one lower-case word in angle brackets, such as "<laugh>"'
 
 
 def _problem(path: Path, what: str, remedy: str, line: int | None = None) -> VoiceError:

@@ -6,16 +6,16 @@ import sys
 import pytest
 
 from voxterm.config import EngineSettings
+from voxterm.engines.protocols import Placement
 from voxterm.engines.registry import (
-    LANGUAGE_MODELS,
+    PLACED,
     PROFILES,
-    SYNTHESIZERS,
-    TRANSCRIBERS,
     VADS,
+    Profile,
     build_synthesizer,
     build_understanding,
     build_vad,
-    choose_profile,
+    profile_with,
 )
 from voxterm.errors import ConfigError
 
@@ -40,18 +40,17 @@ def test_importing_it_and_the_catalogue_loads_no_engine() -> None:
     assert done.stdout.split() == []
 
 
-def test_auto_is_the_embedded_profile_and_says_why() -> None:
-    profile, reason = choose_profile("auto")
-    assert profile is PROFILES["embedded"]
-    assert reason
-    assert reason.isprintable()
-    assert choose_profile("embedded")[0] is profile
-    assert choose_profile("embedded")[1] != reason
+def test_a_model_that_was_not_placed_is_stood_in_for() -> None:
+    name = "voxtral-orpheus"
+    assert profile_with(name, {"voxtral", "orpheus"}) == PROFILES[name]
+    assert profile_with(name, {"voxtral"}) == Profile(name, ("voxtral",), "espeak")
+    assert profile_with(name, {"orpheus"}) == Profile(name, ("pocketsphinx", "eliza"), "orpheus")
+    assert profile_with("embedded", ()) == PROFILES["embedded"]
 
 
 def test_an_unknown_profile_or_vad_is_an_error_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="embeded") as caught:
-        choose_profile("embeded")
+        profile_with("embeded", ())
     assert '"embedded"' in caught.value.remedy
     with pytest.raises(ConfigError) as caught:
         build_vad("sillero", EngineSettings())
@@ -68,16 +67,16 @@ def test_vads_are_built_by_name(name: str) -> None:
     assert vad.frame_samples == 512
 
 
+PLACEMENTS = {name: Placement("cpu", "float32", 1024) for name in PLACED}
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_profiles_name_engines_that_are_there(name: str) -> None:
     profile = PROFILES[name]
     assert profile.name == name
-    assert profile.transcriber in TRANSCRIBERS
-    assert profile.language_model in LANGUAGE_MODELS
-    assert profile.synthesizer in SYNTHESIZERS
-    understanding = build_understanding(profile, EngineSettings())
-    assert understanding.name == f"{profile.transcriber} + {profile.language_model}"
-    assert build_synthesizer(profile, EngineSettings()).name == profile.synthesizer
+    understanding = build_understanding(profile, EngineSettings(), PLACEMENTS, "Be brief.")
+    assert understanding.name == " + ".join(profile.understanding)
+    assert build_synthesizer(profile, EngineSettings(), PLACEMENTS).name == profile.synthesizer
 
 
 def test_an_engine_gets_its_own_settings() -> None:
