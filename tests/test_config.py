@@ -34,6 +34,7 @@ else:
     import tomli as tomllib
 
 KEYS = list(known_keys(Settings))
+UNSET = ["engines.orpheus.seed", "engines.eliza.seed"]  # by default
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +92,9 @@ class TestTheShippedFile:
     def test_a_setting_without_a_default_stands_there_as_a_comment(self) -> None:
         text = shipped_file().read_text("utf-8")
         unset = [key for key in KEYS if key not in flat(tomllib.loads(text))]
-        assert unset == ["engines.eliza.seed"]
+        assert unset == UNSET
         assert re.search(r"^\[engines\.eliza\]\n(#.*\n)*# seed = \d+$", text, re.MULTILINE)
+        assert re.search(r"^\[engines\.orpheus\]\n([#\w].*\n)*# seed = \d+$", text, re.MULTILINE)
 
     def test_every_setting_is_commented(self) -> None:
         lines = shipped_file().read_text("utf-8").splitlines()
@@ -159,7 +161,7 @@ class TestLayers:
     def test_without_any_the_defaults_come_from_the_shipped_file(self) -> None:
         loaded = load()
         assert loaded.settings == Settings()
-        assert loaded.origins == dict.fromkeys(KEYS, "config.toml") | {"engines.eliza.seed": "default"}
+        assert loaded.origins == dict.fromkeys(KEYS, "config.toml") | dict.fromkeys(UNSET, "default")
 
     def test_each_one_wins_over_those_before(self, tmp_path: Path, home: Path) -> None:
         own = written(
@@ -190,9 +192,8 @@ class TestLayers:
     def test_every_setting_has_a_variable(self) -> None:
         loaded = load()
         written_out = {variable_name(key): value for key, value, _ in describe(loaded) if value != "not set"}
-        environ = {name: value.strip('"') for name, value in written_out.items()} | {
-            "VOXTERM_ENGINES__ELIZA__SEED": "7"
-        }
+        environ = {name: value.strip('"') for name, value in written_out.items()}
+        environ |= {variable_name(key): "7" for key in UNSET}
         assert set(environ) == {variable_name(key) for key in KEYS}
         through_variables = load(environ=environ)
         assert through_variables.origins == {key: variable_name(key) for key in KEYS}

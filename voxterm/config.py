@@ -41,6 +41,9 @@ DEFAULT_PROMPT = (
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Device: TypeAlias = Annotated[Annotated[int, Field(ge=0)] | Text, Field(union_mode="left_to_right")]
+MemorySize: TypeAlias = Annotated[
+    str, Field(pattern=r"^([0-9]+(\.[0-9]+)? ?([KMGTkmgt]i?)?[Bb]?)?$", examples=["8GB"])
+]
 Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -86,7 +89,7 @@ class DialogueSettings(_Section):
 
 
 class SpeechSettings(_Section):
-    voice: Text = "english"
+    voice: Text = "auto"
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
 
 
@@ -100,6 +103,33 @@ class ScreenSettings(_Section):
     theme: Text = "textual-dark"
 
 
+class GpuSettings(_Section):
+    """What the models may have of the GPU; `voxterm plan` shows what they make of it."""
+
+    memory: MemorySize = ""  # such as "8GB"; empty: all that is free
+    precision: Literal["auto", "bf16", "int8", "int4"] = "auto"
+
+
+class VoxtralSettings(_Section):
+    checkpoint: Text = "mistralai/Voxtral-Mini-3B-2507"
+    language: Text = "auto"
+    context_tokens: int = Field(default=4096, ge=1024, le=32_768)
+    reply_tokens: int = Field(default=400, ge=8, le=4096)
+    temperature: float = Field(default=0.2, ge=0.0, le=2.0)
+    top_p: float = Field(default=0.95, ge=0.01, le=1.0)
+
+
+class OrpheusSettings(_Section):
+    checkpoint: str = ""  # empty: the voice's own
+    codec: Text = "hubertsiuzdak/snac_24khz"
+    context_tokens: int = Field(default=2048, ge=1024, le=8192)
+    temperature: float = Field(default=0.6, ge=0.0, le=2.0)
+    top_p: float = Field(default=0.8, ge=0.01, le=1.0)
+    repetition_penalty: float = Field(default=1.3, ge=1.0, le=2.0)
+    first_chunk_frames: Literal[1, 2] = 2
+    seed: int | None = None
+
+
 class WebRtcVadSettings(_Section):
     mode: int = Field(default=2, ge=0, le=3)
 
@@ -111,6 +141,8 @@ class ElizaSettings(_Section):
 class EngineSettings(_Section):
     """What only one engine understands."""
 
+    voxtral: VoxtralSettings = VoxtralSettings()
+    orpheus: OrpheusSettings = OrpheusSettings()
     webrtc_vad: WebRtcVadSettings = WebRtcVadSettings()
     eliza: ElizaSettings = ElizaSettings()
 
@@ -122,6 +154,7 @@ class Settings(BaseSettings):
 
     profile: Text = "auto"
     audio: AudioSettings = AudioSettings()
+    gpu: GpuSettings = GpuSettings()
     turns: TurnSettings = TurnSettings()
     dialogue: DialogueSettings = DialogueSettings()
     speech: SpeechSettings = SpeechSettings()

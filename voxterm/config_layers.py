@@ -196,6 +196,8 @@ def _takes(schema: Mapping[str, Any]) -> str:
         return f"{word} from {schema['minimum']} to {schema['maximum']}"
     if "minimum" in schema:
         return f"{word} of at least {schema['minimum']}"
+    if "examples" in schema:
+        return f"{word} such as {shown(schema['examples'][0])}"
     return f"{word} that is not empty" if "minLength" in schema else word
 
 

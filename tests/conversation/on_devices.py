@@ -12,7 +12,8 @@ import sys
 from collections.abc import Mapping
 from enum import Enum
 
-from voxterm.cli.wiring import cast_of, devices_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import devices_of
 from voxterm.config import ElizaSettings, EngineSettings, Settings
 from voxterm.conversation import Conversation
 from voxterm.events import Event

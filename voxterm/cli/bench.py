@@ -8,7 +8,8 @@ import sys
 from voxterm.audio.wav import read_audio
 from voxterm.bench import report, turns
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, headless_settings_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import headless_settings_of
 
 
 def run(arguments: argparse.Namespace) -> int:

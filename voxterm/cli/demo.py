@@ -17,7 +17,8 @@ from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
 from voxterm.audio.resample import StreamResampler
 from voxterm.audio.wav import SoundWriter
 from voxterm.cli import printing
-from voxterm.cli.wiring import Kept, cast_of, demo_clips, devices_of, headless_settings_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import Kept, demo_clips, devices_of, headless_settings_of
 from voxterm.clock import Clock, SkippingClock
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation, Devices

@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     _speech_arguments(commands)
     _session_arguments(commands)
     _bench_arguments(commands)
+    _fetch_arguments(commands)
+    _plan_arguments(commands)
     return parser
 
 
@@ -139,6 +141,23 @@ def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     _setting_arguments(turns)
 
 
+def _fetch_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    fetch = _command(commands, "fetch", "download the checkpoints that a profile needs")
+    fetch.add_argument(
+        "what", nargs="?", default="", metavar="PROFILE", help="or one checkpoint, as OWNER/REPO"
+    )
+    _setting_arguments(fetch)
+
+
+def _plan_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    plan = _command(commands, "plan", "show what each model would get of a GPU's memory, and what fits")
+    plan.add_argument(
+        "--gpu-memory", metavar="SIZE", help="of another machine, like 8GB or 24GiB (this machine)"
+    )
+    _json_argument(plan)
+    _setting_arguments(plan)
+
+
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.set_defaults(module=name)
@@ -148,7 +167,7 @@ def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str
 def _setting_arguments(parser: argparse.ArgumentParser) -> None:
     settings = parser.add_argument_group("settings")
     settings.add_argument("--config", type=_path, metavar="FILE", help="settings that lie over the user's")
-    settings.add_argument("--profile", metavar="NAME", help="which engines: auto, embedded")
+    settings.add_argument("--profile", metavar="NAME", help="which engines: auto, voxtral-orpheus, embedded")
     settings.add_argument("--voice", metavar="NAME", help="who speaks")
     settings.add_argument("--speed", metavar="X", help="how fast, 0.5 to 2.0")
     settings.add_argument(

@@ -6,7 +6,8 @@ import argparse
 import asyncio
 import sys
 
-from voxterm.cli.wiring import Kept, cast_of, demo_clips, devices_of, kept_session, settings_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import Kept, demo_clips, devices_of, kept_session, settings_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation
 from voxterm.errors import InputError

@@ -6,7 +6,8 @@ import argparse
 import unicodedata
 
 from voxterm.audio.wav import SoundWriter
-from voxterm.cli.wiring import cast_of, settings_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import settings_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
 from voxterm.engines.protocols import SpeechChunk

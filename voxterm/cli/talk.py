@@ -11,7 +11,8 @@ from pathlib import Path
 from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker
 from voxterm.audio.wav import SoundWriter, read_audio
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, headless_settings_of, kept_session
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import headless_settings_of, kept_session
 from voxterm.clock import Clock, RealClock, SkippingClock
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation, Devices

@@ -12,7 +12,8 @@ import numpy as np
 from voxterm.audio.protocols import FRAME_SAMPLES
 from voxterm.audio.wav import read_audio
 from voxterm.cli import printing
-from voxterm.cli.wiring import cast_of, headless_settings_of
+from voxterm.cli.casting import cast_of
+from voxterm.cli.wiring import headless_settings_of
 from voxterm.config import TurnSettings
 from voxterm.conversation import Cast
 from voxterm.engines.protocols import (

@@ -1,4 +1,4 @@
-"""Parts wired together from settings: the engines of a profile, the store, a session and its recorder."""
+"""Parts wired together from settings: devices, the store, a session and its recorder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from voxterm.cli.parser import setting_flags
 from voxterm.clock import Clock, RealClock
 from voxterm.config import Settings, load_settings
 from voxterm.conversation import Cast, Conversation, Devices
-from voxterm.engines import registry
 from voxterm.engines.protocols import Samples
 from voxterm.errors import VoxtermError
 from voxterm.history import History
 from voxterm.recorder import Recorder
 from voxterm.store import Session, Store, StoredTurn, default_state_folder
-from voxterm.voices import Catalogue, voices_folder
 
 SWITCH_INTERVAL_S = 0.001
 """How long a busy Python thread may keep the callbacks of the sound devices waiting. With Python's own 5 ms
@@ -46,23 +44,6 @@ def headless_settings_of(arguments: argparse.Namespace) -> Settings:
     """
     settings = settings_of(arguments)
     return settings.model_copy(update={"turns": settings.turns.model_copy(update={"mode": "open"})})
-
-
-def cast_of(settings: Settings) -> Cast:
-    """The engines of the profile, not loaded yet.
-
-    Raises:
-        ConfigError, VoiceError: no such profile, engine or voice.
-    """
-    profile, reason = registry.choose_profile(settings.profile)
-    return Cast(
-        profile=profile.name,
-        reason=reason,
-        vad=registry.build_vad(settings.turns.vad, settings.engines),
-        understanding=registry.build_understanding(profile, settings.engines),
-        synthesizer=registry.build_synthesizer(profile, settings.engines),
-        voice=Catalogue.read(voices_folder()).find(settings.speech.voice),
-    )
 
 
 def devices_of(settings: Settings) -> Devices:

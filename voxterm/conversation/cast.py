@@ -20,6 +20,7 @@ class Cast:
     understanding: SpeechLanguageModel
     synthesizer: SpeechSynthesizer
     voice: Voice
+    notes: tuple[str, ...] = ()  # what this cast has less than it could, to be told
 
     def names(self) -> dict[str, str]:
         return {"vad": self.vad.name, "understand": self.understanding.name, "speak": self.synthesizer.name}

@@ -16,17 +16,26 @@ from voxterm.errors import ConfigError
 
 if TYPE_CHECKING:
     from voxterm.config import EngineSettings
-    from voxterm.engines.protocols import SpeechLanguageModel, SpeechSynthesizer, VoiceActivityDetector
-
-AUTO = "auto"
+    from voxterm.engines.protocols import (
+        Placement,
+        SpeechLanguageModel,
+        SpeechSynthesizer,
+        VoiceActivityDetector,
+    )
 
 VADS: Mapping[str, str] = {
     "silero": "voxterm.engines.silero_vad:SileroVad",
     "webrtc": "voxterm.engines.webrtc_vad:WebRtcVad",
 }
+SPEECH_LANGUAGE_MODELS: Mapping[str, str] = {"voxtral": "voxterm.engines.voxtral:placed"}
 TRANSCRIBERS: Mapping[str, str] = {"pocketsphinx": "voxterm.engines.pocketsphinx:PocketSphinx"}
 LANGUAGE_MODELS: Mapping[str, str] = {"eliza": "voxterm.engines.eliza:Eliza"}
-SYNTHESIZERS: Mapping[str, str] = {"espeak": "voxterm.engines.espeak:Espeak"}
+SYNTHESIZERS: Mapping[str, str] = {
+    "orpheus": "voxterm.engines.orpheus:placed",
+    "espeak": "voxterm.engines.espeak:Espeak",
+}
+PLACED = frozenset({"voxtral", "orpheus"})
+"""Engines that need a `Placement`: the memory plan says whether there is one for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +43,29 @@ class Profile:
     """Which engines understand and speak. The VAD is the choice of the settings, whatever the profile."""
 
     name: str
-    transcriber: str
-    language_model: str
+    understanding: tuple[str, ...]  # a speech language model, or a transcriber and a language model
     synthesizer: str
 
 
-PROFILES: Mapping[str, Profile] = {"embedded": Profile("embedded", "pocketsphinx", "eliza", "espeak")}
+EMBEDDED = Profile("embedded", ("pocketsphinx", "eliza"), "espeak")
+PROFILES: Mapping[str, Profile] = {
+    "voxtral-orpheus": Profile("voxtral-orpheus", ("voxtral",), "orpheus"),
+    "embedded": EMBEDDED,
+}
 
 
-def choose_profile(wanted: str) -> tuple[Profile, str]:
-    """The profile, and in one plain line why it is this one.
+def profile_with(name: str, placed: Collection[str]) -> Profile:
+    """The profile of this name, with the embedded engines where it has a model that was not placed.
 
     Raises:
         ConfigError: no profile has this name.
     """
-    if wanted == AUTO:
-        return PROFILES["embedded"], "it is the only one there is, and needs no GPU and no download"
-    _check("profile", wanted, [AUTO, *PROFILES])
-    return PROFILES[wanted], "it was asked for"
+    _check("profile", name, PROFILES)
+    profile = PROFILES[name]
+    missing = PLACED - set(placed)
+    understanding = EMBEDDED.understanding if missing & set(profile.understanding) else profile.understanding
+    synthesizer = EMBEDDED.synthesizer if profile.synthesizer in missing else profile.synthesizer
+    return Profile(name, understanding, synthesizer)
 
 
 def build_vad(name: str, settings: EngineSettings) -> VoiceActivityDetector:
@@ -65,25 +79,34 @@ def build_vad(name: str, settings: EngineSettings) -> VoiceActivityDetector:
     return vad
 
 
-def build_understanding(profile: Profile, settings: EngineSettings) -> SpeechLanguageModel:
+def build_understanding(
+    profile: Profile, settings: EngineSettings, placements: Mapping[str, Placement], system_prompt: str
+) -> SpeechLanguageModel:
     """What hears and answers in this profile, not loaded yet."""
-    return Cascade(
-        _build(TRANSCRIBERS[profile.transcriber], settings),
-        _build(LANGUAGE_MODELS[profile.language_model], settings),
-    )
+    first, *others = profile.understanding
+    if not others:
+        more = {"placement": placements[first], "system_prompt": system_prompt}
+        model: SpeechLanguageModel = _build(SPEECH_LANGUAGE_MODELS[first], settings, **more)
+        return model
+    return Cascade(_build(TRANSCRIBERS[first], settings), _build(LANGUAGE_MODELS[others[0]], settings))
 
 
-def build_synthesizer(profile: Profile, settings: EngineSettings) -> SpeechSynthesizer:
+def build_synthesizer(
+    profile: Profile, settings: EngineSettings, placements: Mapping[str, Placement]
+) -> SpeechSynthesizer:
     """What speaks in this profile, not loaded yet."""
-    synthesizer: SpeechSynthesizer = _build(SYNTHESIZERS[profile.synthesizer], settings)
+    name = profile.synthesizer
+    more = {"placement": placements[name]} if name in PLACED else {}
+    synthesizer: SpeechSynthesizer = _build(SYNTHESIZERS[name], settings, **more)
     return synthesizer
 
 
-def _build(place: str, settings: EngineSettings) -> Any:
-    """The engine of this "module:Class", given its own settings: those of the section named as its module."""
+def _build(place: str, settings: EngineSettings, **more: object) -> Any:
+    """The engine of this "module:name", given its own settings: those of the section named as its module."""
     module, _, name = place.partition(":")
     section = getattr(settings, module.rpartition(".")[2], None)
-    return getattr(import_module(module), name)(**(section.model_dump() if section is not None else {}))
+    own = section.model_dump() if section is not None else {}
+    return getattr(import_module(module), name)(**own, **more)
 
 
 def _check(what: str, name: str, known: Collection[str]) -> None:
