@@ -101,7 +101,7 @@ def test_memory_that_does_not_suffice_is_tried_again_once(
         engine.load(no_progress)
         assert engine.memory_bytes
         return
-    with pytest.raises(EngineMemoryError, match=r"float32 take 0\.1 GB") as error:
+    with pytest.raises(EngineMemoryError, match=r"float32 needs 0\.1 GB") as error:
         engine.load(no_progress)
     assert "smaller precision" in error.value.remedy
     assert len(tries) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -146,7 +146,7 @@ class DecodeLoop:
         sampling: Sequence[Sampling],
         max_new_tokens: Sequence[int],
         seed: int = 0,
-    ) -> Iterator[tuple[int | None, ...]]:
+    ) -> Generator[tuple[int | None, ...], None, None]:
         """Answer a prompt in each row; a row of None sits out, and keeps what the cache holds of it.
 
         With the same seed a row is sampled the same, whatever the other rows do.

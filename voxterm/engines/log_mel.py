@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from voxterm.engines.architectures import from_transformers
+
 RATE_HZ = 16_000
 FFT_SAMPLES = 400
 HOP_SAMPLES = 160
@@ -27,8 +29,7 @@ class LogMel:
     """The log-mel of audio at 16 kHz on one device."""
 
     def __init__(self, mel_bins: int, device: torch.device) -> None:
-        from transformers.audio_utils import mel_filter_bank
-
+        mel_filter_bank = from_transformers("mel_filter_bank", "transformers.audio_utils")
         filters = mel_filter_bank(  # (201, mel_bins) float64
             num_frequency_bins=1 + FFT_SAMPLES // 2,
             num_mel_filters=mel_bins,

@@ -17,7 +17,8 @@ from typing import Any
 
 from voxterm.checkpoints import find
 from voxterm.decoding import Sampling
-from voxterm.engines.orpheus_model import ARCHITECTURES, OrpheusModel, load_model, within_memory
+from voxterm.engines.memory import failures, within_memory
+from voxterm.engines.orpheus_model import ARCHITECTURES, OrpheusModel, load_model
 from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LONGEST_WINDOW_FRAMES, RATE_HZ, SpeechStream
 from voxterm.engines.orpheus_text import pieces, readable, token_limit
 from voxterm.engines.orpheus_tokens import SLOTS, Frame, FrameBuilder, RunawayWatch, layers
@@ -112,7 +113,8 @@ class Orpheus:
         """Capture what a GPU can replay."""
         if self._codec is None or self._model is None:
             raise _not_loaded()
-        self._codec.warm_up(range(1, LONGEST_WINDOW_FRAMES + 1))
+        with failures("Orpheus", self.placement.device):
+            self._codec.warm_up(range(1, LONGEST_WINDOW_FRAMES + 1))
         self._model.warm_up()
 
     def close(self) -> None:
@@ -247,7 +249,8 @@ class Orpheus:
 
     def _decode(self, frames: Sequence[Frame], first_frame: int) -> Samples:
         assert self._codec is not None
-        return self._codec.decode(layers(frames), first_frame)
+        with failures("Orpheus", self.placement.device):
+            return self._codec.decode(layers(frames), first_frame)
 
 
 def placed(placement: Placement, checkpoint: str, context_tokens: int, **settings: Any) -> Orpheus:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from voxterm.checkpoints import Checkpoint, require, state_dict
 from voxterm.decoding import DecodeLoop, Decoder, OutputIds, Prompt, Sampling
+from voxterm.engines.architectures import from_transformers
+from voxterm.engines.memory import failures, within_memory
 from voxterm.engines.orpheus_tokens import (
     BEGIN_OF_TEXT,
     END_OF_TURN,
@@ -21,9 +22,7 @@ from voxterm.engines.orpheus_tokens import (
     prompt_ids,
 )
 from voxterm.engines.protocols import LoadProgress, Placement
-from voxterm.errors import CheckpointError, EngineError, EngineMemoryError
-
-T = TypeVar("T")
+from voxterm.errors import CheckpointError, EngineError
 
 ARCHITECTURES = ("LlamaForCausalLM",)
 SPECIAL_TOKENS = {
@@ -49,6 +48,7 @@ class OrpheusModel:
             CheckpointError: the files are broken, or those of another model.
         """
         self.name = checkpoint.name
+        self._device = placement.device
         self._tokenizer = read_tokenizer(checkpoint)
         model = mapped_model(checkpoint)
         self._decoder = Decoder(
@@ -72,7 +72,8 @@ class OrpheusModel:
 
     def warm_up(self) -> None:
         """Capture what a GPU can replay, and say something to nobody."""
-        self._loop.warm_up()
+        with failures("Orpheus", self._device):
+            self._loop.warm_up()
         for _ in self.speech("tara", "Hello.", WARM_UP_TOKENS, Sampling(temperature=1.0), 0):
             pass
 
@@ -94,10 +95,15 @@ class OrpheusModel:
                 f"a text of {len(ids)} tokens leaves no room to speak in a context of {self._loop.capacity}",
                 "give the model a longer context",
             )
-        with closing(self._loop.generate([Prompt(ids)], [sampling], [min(limit, room)], seed)) as steps:  # type: ignore[type-var]
-            for (token,) in steps:
-                if token is not None:
-                    yield token
+        answer = self._loop.generate([Prompt(ids)], [sampling], [min(limit, room)], seed)
+        with closing(answer) as steps:
+            while True:
+                with failures("Orpheus", self._device):
+                    step = next(steps, None)
+                if step is None:
+                    return
+                if step[0] is not None:
+                    yield step[0]
 
 
 def load_model(checkpoint: Checkpoint, placement: Placement, progress: LoadProgress) -> OrpheusModel:
@@ -115,36 +121,16 @@ def load_model(checkpoint: Checkpoint, placement: Placement, progress: LoadProgr
     return within_memory(lambda: OrpheusModel(checkpoint, placement, progress), needs, placement.device)
 
 
-def within_memory(load: Callable[[], T], needs: Callable[[], str], device: str) -> T:
-    """What `load` gives; where the memory runs out, once more after all that is unused was given back.
-
-    Raises:
-        EngineMemoryError: it ran out again; `needs` says what of.
-    """
-    for _ in range(2):
-        try:
-            return load()
-        except torch.OutOfMemoryError:
-            pass  # what the failed try holds is free only once the exception is gone
-        gc.collect()
-        torch.cuda.empty_cache()
-    raise EngineMemoryError(
-        f"{needs()} on {device}{_free(device)}",
-        "choose a smaller precision (int8, int4) or a shorter context, or end what else is in that memory",
-    )
-
-
 def mapped_model(checkpoint: Checkpoint) -> Any:
     """The `LlamaForCausalLM` with its weights still in the files, which are mapped and not copied.
 
     Raises:
         CheckpointError: a weight is missing or has another shape.
     """
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     require(checkpoint, "vocab_size", VOCABULARY)
+    config = from_transformers("LlamaConfig").from_dict(dict(checkpoint.config))
     with torch.device("meta"):
-        model: Any = LlamaForCausalLM(LlamaConfig.from_dict(dict(checkpoint.config)))
+        model: Any = from_transformers("LlamaForCausalLM")(config)
     if not checkpoint.weights:
         return model  # they are drawn where they are put
     try:
@@ -177,11 +163,3 @@ def read_tokenizer(checkpoint: Checkpoint) -> Any:
         if tokenizer.token_to_id(token) != id_:
             raise CheckpointError(f"{path} has no {token} with the id {id_}", REMEDY)
     return tokenizer
-
-
-def _free(device: str) -> str:
-    """How much memory is free there, as the end of a sentence."""
-    if torch.device(device).type != "cuda":
-        return ""
-    free_bytes, _ = torch.cuda.mem_get_info(device)
-    return f", which has {free_bytes / 1e9:.1f} GB free"

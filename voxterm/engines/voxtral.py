@@ -7,10 +7,9 @@ that goes on, it is not encoded again.
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from voxterm.checkpoints import Checkpoint, find
 from voxterm.decoding import DecodeLoop, Prompt, Sampling
 from voxterm.decoding.graph import on_stream
 from voxterm.engines.log_mel import windows_of
+from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
@@ -36,9 +36,10 @@ from voxterm.engines.protocols import (
 from voxterm.engines.voxtral_model import ARCHITECTURES, AudioEncoder, load_model
 from voxterm.engines.voxtral_prompt import AUDIO_ID, AUTO, END_OF_TEXT_ID, TOKENS_PER_WINDOW, VoxtralPrompts
 from voxterm.engines.voxtral_turn import spoken, understood
-from voxterm.errors import EngineError, EngineMemoryError
+from voxterm.errors import EngineError
 
 CHECKPOINT = "mistralai/Voxtral-Mini-3B-2507"
+TITLE = "Voxtral"
 ROWS = 2
 
 QUIETEST_SPEECH_RMS = 5e-4
@@ -123,22 +124,22 @@ class Voxtral:
         prompts = VoxtralPrompts(
             checkpoint.folder / "tekken.json", self._system_prompt, self._settings.language
         )
-        for _ in range(2):  # what others had just let go may be free the second time
-            with suppress(torch.OutOfMemoryError):
-                self._loaded = self._on_device(checkpoint, prompts, progress)
-                return
-            _free_caches()
-        raise self._does_not_fit(checkpoint)
+        self._loaded = within_memory(
+            lambda: self._on_device(checkpoint, prompts, progress),
+            lambda: self._needs(checkpoint.weight_bytes),
+            self.placement.device,
+        )
 
     def warm_up(self) -> None:
         """Capture and choose all kernels, with input of the real shapes. Forgets what was heard."""
         loaded = self._ready()
-        loaded.loop.warm_up()
+        with failures(TITLE, self.placement.device):
+            loaded.loop.warm_up()
         self.begin()
         noise = np.random.default_rng(0).normal(0.0, 0.01, HEARING_RATE_HZ)
         self.hear(noise.astype(np.float32))
         short = (WARM_UP_TOKENS, WARM_UP_TOKENS)
-        with _failures(self.placement.device):
+        with failures(TITLE, self.placement.device):
             inputs = self._encode(loaded)
         for _ in self._steps(loaded, _Question(self._asked(loaded, []).ids, short), inputs):
             pass
@@ -153,7 +154,7 @@ class Voxtral:
             self._loaded.loop.close()
             self._loaded.encoder.close()
         self._loaded = None
-        _free_caches()
+        free_caches()
 
     def begin(self) -> None:
         self._heard = []
@@ -180,7 +181,7 @@ class Voxtral:
             yield Transcript("")
             return
         question = self._asked(loaded, history)
-        with _failures(self.placement.device):
+        with failures(TITLE, self.placement.device):
             inputs = self._encode(loaded)
         yield AudioEncoded()
         with closing(self._steps(loaded, question, inputs)) as steps:
@@ -232,10 +233,10 @@ class Voxtral:
         ]
         reply = Sampling(self._settings.temperature, self._settings.top_p)
         sampling = [reply, Sampling()][: len(prompts)]  # the transcript is greedy
-        answers: Any = loaded.loop.generate(prompts, sampling, question.limits, self._settings.seed)
-        with closing(answers) as steps:
+        answer = loaded.loop.generate(prompts, sampling, question.limits, self._settings.seed)
+        with closing(answer) as steps:
             while True:
-                with _failures(self.placement.device):
+                with failures(TITLE, self.placement.device):
                     step = next(steps, None)
                 if step is None:
                     return
@@ -261,16 +262,10 @@ class Voxtral:
         }
         return _Loaded(prompts, encoder, loop, held)
 
-    def _does_not_fit(self, checkpoint: Checkpoint) -> EngineMemoryError:
-        where, precision = self.placement.device, self.placement.precision
-        needed_gb = checkpoint.weight_bytes * SHARE_OF_BF16[precision] / 1e9
-        free = ""
-        if torch.device(where).type == "cuda":
-            free = f" and {torch.cuda.mem_get_info(where)[0] / 1e9:.1f} GB are free"
-        return EngineMemoryError(
-            f"Voxtral does not fit on {where}: its weights in {precision} take {needed_gb:.1f} GB{free}",
-            "end other programs there, or choose a smaller precision or a shorter context",
-        )
+    def _needs(self, weight_bytes: int) -> str:
+        precision = self.placement.precision
+        needed_gb = weight_bytes * SHARE_OF_BF16[precision] / 1e9
+        return f"{TITLE} in {precision} needs {needed_gb:.1f} GB and its cache"
 
 
 def is_silence(samples: Samples) -> bool:
@@ -278,25 +273,6 @@ def is_silence(samples: Samples) -> bool:
     frames = np.pad(samples, (0, -len(samples) % RMS_SAMPLES)).reshape(-1, RMS_SAMPLES)
     power = np.einsum("ij,ij->i", frames, frames) / RMS_SAMPLES
     return bool((power < QUIETEST_SPEECH_RMS**2).all())
-
-
-@contextmanager
-def _failures(device: str) -> Iterator[None]:
-    """What torch raises, as an error that ends the turn."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        _free_caches()
-        what = f"the memory of {device} ran out while Voxtral answered"
-        raise EngineError(what, "say it again; end other programs there if it stays so") from error
-    except RuntimeError as error:
-        raise EngineError(f"Voxtral failed: {error}", "say it again; if it stays so, restart") from error
-
-
-def _free_caches() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def placed(

@@ -17,6 +17,7 @@ from voxterm.checkpoints import Checkpoint, state_dict
 from voxterm.decoding import Decoder
 from voxterm.decoding.graph import CapturedFunction
 from voxterm.decoding.weights import on_device, placed_module
+from voxterm.engines.architectures import from_transformers
 from voxterm.engines.log_mel import WINDOW_FRAMES, LogMel
 from voxterm.engines.protocols import LoadProgress, Placement, Samples
 from voxterm.engines.voxtral_prompt import AUDIO_ID, TOKENS_PER_WINDOW
@@ -95,11 +96,9 @@ def load_model(
 
 def _mapped(checkpoint: Checkpoint) -> Any:
     """The model of Transformers, its weights on the CPU and in the checkpoint's files still."""
-    from transformers import VoxtralForConditionalGeneration
-
     config = _config(checkpoint)
     with torch.device("meta"):
-        model: Any = VoxtralForConditionalGeneration(config)
+        model: Any = from_transformers("VoxtralForConditionalGeneration")(config)
     if not checkpoint.weights:
         return model.eval().requires_grad_(False)  # the weights are drawn where they are put
     try:
@@ -114,10 +113,9 @@ def _mapped(checkpoint: Checkpoint) -> Any:
 
 def _config(checkpoint: Checkpoint) -> Any:
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import VoxtralConfig
 
     try:
-        config: Any = VoxtralConfig.from_dict(dict(checkpoint.config))
+        config: Any = from_transformers("VoxtralConfig").from_dict(dict(checkpoint.config))
     except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the config.json of {checkpoint.name} is broken: {error}", "fetch it again"
