@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are many times slower on several threads
+os.environ["HF_HUB_CACHE"] = str(Path(__file__).parent / "data" / "no checkpoints")  # not this machine's own
 if not shutil.which("nvidia-smi"):
     os.environ["TRITON_INTERPRET"] = "1"  # kernels run on the CPU; read when Triton is first imported
 

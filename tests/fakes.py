@@ -6,15 +6,19 @@ so that what was heard can be counted.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from voxterm.clock import SkippingClock
 from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
     LoadProgress,
     Message,
+    ReplyComplete,
     Samples,
     SpeechChunk,
     Spoken,
@@ -43,6 +47,17 @@ def silence(seconds: float) -> Samples:
 def said(*parts: float) -> Samples:
     """Speech and silence in turn, in seconds, beginning with silence."""
     return np.concatenate([speech(s) if i % 2 else silence(s) for i, s in enumerate(parts)])
+
+
+class HurriedClock(SkippingClock):
+    """Time runs five times as fast while somebody works: an engine that takes long is soon done."""
+
+    def now(self) -> float:
+        return time.monotonic() * 5 + self._skipped_s
+
+    def take(self, seconds: float) -> None:
+        """On an engine's thread: work for so long."""
+        time.sleep(seconds / 5)
 
 
 class _Fake:
@@ -118,8 +133,8 @@ class Listener(_Fake):
     def _reply(self) -> Iterator[Delta]:
         reply = self.replies[min(self.answered, len(self.replies) - 1)]
         try:
-            for word in reply.split():
-                yield Delta(word + " ")
+            for index, word in enumerate(reply.split()):
+                yield Delta(f" {word}" if index else word)
             self.answered += 1
         except GeneratorExit:
             self.closed_early += 1
@@ -129,8 +144,25 @@ class Listener(_Fake):
         return sum(map(len, self.heard)) / HEARING_HZ
 
 
+class EarlyListener(Listener):
+    """Replies at once, and transcribes when it is let."""
+
+    def __init__(self, *replies: str) -> None:
+        super().__init__(*replies)
+        self.may_transcribe = threading.Event()
+
+    def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
+        self.turns.append(np.concatenate(self.heard))
+        self.histories.append(tuple(history))
+        yield AudioEncoded()
+        yield from self._reply()
+        yield ReplyComplete()
+        self.may_transcribe.wait(timeout=30)
+        yield Transcript(f"{self._heard_s():.1f} seconds")
+
+
 class ToneVoice(_Fake):
-    """100 ms of tone for every word, a chunk each, its mark with it."""
+    """100 ms of tone for every word, and for every tag, a chunk each, its mark with it."""
 
     name = "tone"
     rate_hz = 24_000
@@ -144,7 +176,7 @@ class ToneVoice(_Fake):
         return ["tone"]
 
     def speak(self, text: str, voice: Voice, speed: float = 1.0) -> Iterator[Spoken]:
-        if voice != VOICE:
+        if voice.speaker != VOICE.speaker:
             raise VoiceError(f"there is no voice {voice.speaker}", "take tone")
         self.spoken.append(text)
         if self._fails_on in text:

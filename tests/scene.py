@@ -13,7 +13,7 @@ from voxterm.audio.recording import RecordedLoudspeaker, RecordedMicrophone
 from voxterm.clock import SkippingClock
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation, Devices
-from voxterm.engines.protocols import Samples, VoiceActivityDetector
+from voxterm.engines.protocols import Samples, Voice, VoiceActivityDetector
 from voxterm.events import Event
 from voxterm.headless import Talked, talk_through
 
@@ -42,9 +42,12 @@ class Scene:
     voice: ToneVoice = field(default_factory=ToneVoice)
     vad: VoiceActivityDetector = field(default_factory=LevelVad)
     settings: Settings = field(default_factory=Settings)
+    speaks_as: Voice = VOICE
+    clock: SkippingClock = field(default_factory=SkippingClock)
     events: list[Event] = field(default_factory=list)
     played: Sink = field(default_factory=Sink)
     talked: Talked = field(default_factory=Talked)
+    loudspeaker: RecordedLoudspeaker = field(init=False)
 
     async def play(
         self,
@@ -52,11 +55,10 @@ class Scene:
         talks_over: bool = False,
         meanwhile: Callable[[Conversation, Event], None] | None = None,
     ) -> Talked:
-        clock = SkippingClock()
-        microphone = RecordedMicrophone(clips, clock, tail_s=1.5)
-        loudspeaker = RecordedLoudspeaker(clock, 24_000, self.played)
-        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, VOICE)
-        conversation = Conversation(cast, Devices(microphone, loudspeaker, clock), self.settings)
+        microphone = RecordedMicrophone(clips, self.clock, tail_s=1.5)
+        self.loudspeaker = RecordedLoudspeaker(self.clock, 24_000, self.played)
+        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, self.speaks_as)
+        conversation = Conversation(cast, Devices(microphone, self.loudspeaker, self.clock), self.settings)
         conversation.subscribe(self.events.append)
         if meanwhile:
             conversation.subscribe(lambda event: meanwhile(conversation, event))

@@ -55,7 +55,7 @@ def test_breakdown_of_a_whole_turn() -> None:
             "endpoint_wait": 500,
             "audio_encode": 10,
             "transcript": 40,
-            "first_text": 20,
+            "first_text": 60,
             "first_sentence": 30,
             "first_speech": 50,
             "codec": 10,
@@ -64,6 +64,17 @@ def test_breakdown_of_a_whole_turn() -> None:
             "voice_to_voice": 540,
         }
     )
+
+
+def test_the_transcript_is_beside_the_way_to_the_first_sound() -> None:
+    """Decoded at once with the reply, it may come after the first text, or after the first sound."""
+    stamps = Stamps(audio_encoded_s=1.0, first_text_s=1.02, first_sentence_s=1.05, transcript_s=1.3)
+    breakdown = stamps.breakdown()
+    assert breakdown["first_text"] == pytest.approx(20)
+    assert breakdown["first_sentence"] == pytest.approx(30)
+    assert breakdown["transcript"] == pytest.approx(300)
+    way = ("audio_encode", "first_text", "first_sentence", "first_speech", "codec")
+    assert sum(BY_KEY[key].target_ms or 0 for key in way) == BY_KEY["response"].target_ms
 
 
 @given(st.sets(st.sampled_from([stamp.name for stamp in fields(Stamps)])))

@@ -215,3 +215,7 @@ def test_no_letter_is_parted_from_its_accents() -> None:
     pieces = spoken("e\u0301" * 400)
     assert len(pieces) > 2
     assert all(piece.startswith("e") for piece in pieces)
+
+
+def test_letters_of_hindi_keep_the_joiners_that_shape_them() -> None:
+    assert speakable("क्\u200dष और नमस्\u200cते") == "क्\u200dष और नमस्\u200cते"

@@ -113,14 +113,17 @@ class TestLock:
 
     def test_pins_every_dependency(self, pinned: set[str]) -> None:
         extras = project()["optional-dependencies"]
-        wanted = {distribution(one) for one in [*project()["dependencies"], *extras["gpu"], *extras["dev"]]}
-        assert wanted - pinned == set()
+        wanted = {
+            distribution(one) for one in [*project()["dependencies"], *extras["models"], *extras["dev"]]
+        }
+        assert wanted - pinned == {"voxterm"}
 
     def test_every_pin_lies_within_its_bound(self, lock: str) -> None:
         """A bound that was raised without `make lock` would make the install fail."""
         packaging = pytest.importorskip("packaging.requirements")
         extras = project()["optional-dependencies"]
-        for text in [*project()["dependencies"], *(one for extra in extras.values() for one in extra)]:
+        named = [*project()["dependencies"], *(one for extra in extras.values() for one in extra)]
+        for text in (one for one in named if distribution(one) != "voxterm"):
             wanted = packaging.Requirement(text)
             versions = re.findall(rf"^{re.escape(distribution(text))}==(\S+)", lock, re.MULTILINE)
             assert versions, text
@@ -128,7 +131,7 @@ class TestLock:
 
     def test_pins_torch_as_the_project_does(self, lock: str) -> None:
         """Every release of torch brings its own CUDA."""
-        assert "torch==2.13.0" in project()["optional-dependencies"]["gpu"]
+        assert "torch==2.13.0" in project()["optional-dependencies"]["models"]
         assert re.search(r"^torch==2\.13\.0$", lock, re.MULTILINE)
 
     def test_names_no_host(self, lock: str) -> None:

@@ -370,7 +370,7 @@ def test_a_killed_program_loses_no_turn(store: Store, writer: Callable[[], subpr
     session = store.open_session(session_id)
     turns = session.turns()
     assert [turn.number for turn in turns] == list(range(1, len(turns) + 1))
-    assert len(turns) >= max(50, *map(int, committed[-1:]))
+    assert len(turns) >= max([50, *map(int, committed[-1:])])
     assert all(turn.reply == "y" * 5000 for turn in turns)
     assert session.add_turn(turn_at()) == len(turns) + 1
     session.close()

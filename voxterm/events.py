@@ -7,7 +7,9 @@ belongs to, from 1. The facts of one turn come in this order (those in brackets 
     TranscriptReady  ReplyDelta…  [ReplyStarted  TurnMeasured  ReplyHeard…]  [Interrupted]  TurnFinished
 
 A typed turn begins with TurnEnded. A reply that has not been heard is withdrawn (ReplyWithdrawn) when the
-person goes on speaking; the turn is then open again.
+person goes on speaking; the turn is then open again. An engine that transcribes and answers at once may have
+its reply told, and heard, before TranscriptReady, which then comes at any time up to TurnFinished, even after
+Interrupted and into the next turn. TurnMeasured waits for it.
 """
 
 from __future__ import annotations
@@ -135,7 +137,8 @@ class ReplyHeard:
 
 @dataclass(frozen=True, slots=True)
 class TurnMeasured:
-    """The reply's first sample has left the loudspeaker: how long each stage took, as in `TurnFinished`."""
+    """The reply's first sample has left the loudspeaker, and the transcript is known where there will be one:
+    how long each stage took, as in `TurnFinished`."""
 
     turn: int
     latency_ms: Mapping[str, float | None]
@@ -216,6 +219,7 @@ class Levels:
     buffered_ms: float  # reply that waits for the loudspeaker
     overruns: int  # blocks of the microphone that were lost
     underruns: int  # times the loudspeaker ran dry in a reply
+    speech_behind: bool = False  # the reply's speech is being made more slowly than it is played
 
 
 Event: TypeAlias = (

@@ -22,6 +22,9 @@ CUT_OFF = " —"
 ESTIMATED_CHARS_PER_S = 15.0
 """How fast a voice reads where nothing better is known yet: LJ Speech has 15 characters a second."""
 
+TAG_CHARS = 15
+"""How many characters take as long as a tag: a laugh lasts about a second."""
+
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff][^\w\s]*|[^\s\u3040-\u30ff\u3400-\u9fff]+")
 
 
@@ -39,6 +42,7 @@ class _SpokenPiece:
     piece: Piece
     source: list[int]  # where in the reply each character of the spoken text came from
     at_sample: int
+    tag_places: Sequence[int] = ()  # in the piece's text
     samples: int = 0
     complete: bool = False
     marks: list[WordMark] = field(default_factory=list)
@@ -51,17 +55,23 @@ class _SpokenPiece:
         begins: list[int] = []
         ends: list[int] = []
         for mark in self.marks or self._estimated_marks(rate_hz):
-            last = self.source[min(max(mark.end, 1), len(self.source)) - 1]
             begins.append(max(self.at_sample + round(mark.at_s * rate_hz), *begins[-1:], self.at_sample))
-            ends.append(max(last + 1, *ends[-1:], self.piece.start))
+            ends.append(max(self._end_of(mark), *ends[-1:], self.piece.start))
         return begins, ends
+
+    def _end_of(self, mark: WordMark) -> int:
+        """Where in the reply it ends; the piece's start for what stands before all words."""
+        return self.source[min(mark.end, len(self.source)) - 1] + 1 if mark.end > 0 else self.piece.start
 
     def _estimated_marks(self, rate_hz: int) -> list[WordMark]:
         """Words as if every character took as long: over the whole sound, until then at a usual rate."""
         text = self.piece.text
-        char_s = self.samples / rate_hz / len(text) if self.complete and text else 1 / ESTIMATED_CHARS_PER_S
-        found = (match.span() for match in _WORD.finditer(text))
-        return [WordMark(start, end, start * char_s) for start, end in found]
+        size = len(text) + TAG_CHARS * len(self.tag_places)
+        char_s = self.samples / rate_hz / size if self.complete else 1 / ESTIMATED_CHARS_PER_S
+        return [
+            WordMark(start, end, char_s * (start + TAG_CHARS * bisect_right(self.tag_places, start)))
+            for start, end in (match.span() for match in _WORD.finditer(text))
+        ]
 
 
 @dataclass(slots=True)
@@ -79,17 +89,23 @@ class SpokenReply:
     def append_text(self, delta: str) -> None:
         self.text += delta
 
-    def begin_piece(self, piece: Piece, at_sample: int) -> None:
-        """The next samples speak this piece; its first has the loudspeaker's index `at_sample`."""
+    def begin_piece(self, piece: Piece, at_sample: int, tag_places: Sequence[int] = ()) -> None:
+        """The next samples speak this piece; its first has the loudspeaker's index `at_sample`.
+
+        `tag_places`: where in `piece.text` tags are spoken beside the words, like "<laugh>".
+        """
         spoken, came_from = spoken_form(self.text[piece.start : piece.end])
         if spoken != piece.text:
             stretch = (piece.end - piece.start) / max(1, len(piece.text))
             came_from = [int(index * stretch) for index in range(len(piece.text))]
         source = [piece.start + index for index in came_from]
-        self._pieces.append(_SpokenPiece(piece, source, at_sample))
+        self._pieces.append(_SpokenPiece(piece, source, at_sample, tag_places))
 
     def add_marks(self, marks: Sequence[WordMark], rate_hz: int) -> None:
-        """Words of the current piece, in order: positions in `piece.text`, seconds after its first sample."""
+        """Words of the current piece, in order: positions in `piece.text`, seconds after its first sample.
+
+        An empty one ends the word before it: what sounds then is no word.
+        """
         self.rate_hz = rate_hz
         self._pieces[-1].marks.extend(marks)
 
@@ -163,11 +179,9 @@ class History:
 
     def add_turn(self, user_text: str, heard_reply: str, interrupted: bool = False) -> None:
         """A finished turn. One in which no words were said adds nothing."""
-        said, heard = user_text.strip(), heard_reply.strip()
+        said, heard = _as_seen(user_text, heard_reply, interrupted)
         if not said:
             return
-        if heard and interrupted:
-            heard += CUT_OFF
         self._turns.append((said, heard))
         self._chars += len(said) + len(heard)
         self._drop_oldest()
@@ -179,9 +193,7 @@ class History:
         """
         messages: list[Message] = []
         for said, heard in self._turns:
-            _append(messages, "user", said)
-            if heard:
-                _append(messages, "assistant", heard)
+            append_turn(messages, said, heard)
         return tuple(messages)
 
     def _drop_oldest(self) -> None:
@@ -192,6 +204,21 @@ class History:
 
     def _is_over(self) -> bool:
         return len(self._turns) > self._limit_turns or self._chars > self._limit_chars
+
+
+def append_turn(messages: list[Message], user_text: str, heard_reply: str, interrupted: bool = False) -> None:
+    """Add a turn to a dialogue; one in which no words were said adds nothing."""
+    said, heard = _as_seen(user_text, heard_reply, interrupted)
+    if said:
+        _append(messages, "user", said)
+        if heard:
+            _append(messages, "assistant", heard)
+
+
+def _as_seen(user_text: str, heard_reply: str, interrupted: bool) -> tuple[str, str]:
+    """Both sides of a turn as the models must see them."""
+    said, heard = user_text.strip(), heard_reply.strip()
+    return said, heard + CUT_OFF if heard and interrupted else heard
 
 
 def _append(messages: list[Message], role: Literal["user", "assistant"], text: str) -> None:

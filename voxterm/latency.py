@@ -5,9 +5,15 @@ Pure: takes seconds on any one clock, gives milliseconds.
 The stages of a spoken turn, in the order they run:
 
     last speech sample ─ endpoint wait ─► judged over
-    asked ─ audio encode ─► taken in ─ transcript ─► text ─ first text ─► first delta
-          ─ first sentence ─► piece ─ first speech ─► speech tokens ─ codec ─► samples
+    asked ─ audio encode ─► taken in ─ first text ─► first delta ─ first sentence ─► piece
+          ─ first speech ─► speech tokens ─ codec ─► samples
+    taken in ─ transcript ─► text
     handed over ─ playout ─► out of the loudspeaker
+
+The transcript is beside the way: an engine may decode it and the reply at once, and the reply then begins
+before the transcript is complete. So both are counted from where the audio was taken in; of an engine that
+answers the transcript, `first text` contains it. The targets of the way, without it, add up to that of the
+response.
 
 `asked` lies before `judged over` when the answer was started in the pause (speculation). So the stages do
 not add up to the response; two figures say what a person gets:
@@ -40,7 +46,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("endpoint_wait", "endpoint wait", "last_speech_s", "judged_over_s", None),
     Stage("audio_encode", "audio encode", "asked_s", "audio_encoded_s", 15.0),
     Stage("transcript", "transcript", "audio_encoded_s", "transcript_s", 50.0),
-    Stage("first_text", "first text", "transcript_s", "first_text_s", 25.0),
+    Stage("first_text", "first text", "audio_encoded_s", "first_text_s", 25.0),
     Stage("first_sentence", "first sentence", "first_text_s", "first_sentence_s", 40.0),
     Stage("first_speech", "first speech", "first_sentence_s", "first_speech_s", 60.0),
     Stage("codec", "codec", "first_speech_s", "first_samples_s", 10.0),

@@ -26,6 +26,7 @@ _CLAUSE_STOPS = frozenset(",;:–—，、；：،؛")
 _STOPS = _SENTENCE_STOPS | _CLAUSE_STOPS
 _GAPLESS = frozenset("。！？｡।॥؟۔，、；：—")  # no space need follow them
 _CLOSERS = frozenset("\"'”’»›)]}*_`~」』）】》〉〕")
+_JOINERS = frozenset("\u200c\u200d")  # they shape letters of Hindi and Persian
 _NEWLINES = frozenset("\n\r\v\f\x85\u2028\u2029")
 
 _TITLES_AND_SHORTS = """
@@ -98,6 +99,8 @@ def _is_unspoken(char: str) -> bool:
     """A visible or invisible mark that no synthesizer is to see."""
     if char in "*_`#\ufe0e\ufe0f\u20e3" or "\U0001f3fb" <= char <= "\U0001f3ff":
         return True
+    if char in _JOINERS:
+        return False
     return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 

@@ -45,6 +45,12 @@ class Ear:
     def written_samples(self) -> int:
         return 2400 * self.writes
 
+    def played_samples(self) -> int:
+        return 0
+
+    def played_at(self, sample: int) -> float:
+        return 1.0
+
 
 class Stage:
     """A reply with its engines on their threads."""
@@ -82,6 +88,21 @@ async def test_nothing_is_written_after_a_cancel() -> None:
     assert stage.ear.writes == 1
     assert stage.ear.ends == 1
     await stage.close()
+
+
+async def test_a_reply_that_was_cut_off_takes_no_other_samples_for_its_own() -> None:
+    """What is silenced gives its numbers back; the next reply's first sample may have the same."""
+    for cut_off in (Reply.cancel, Reply.only_transcribe):
+        stage = Stage("one two three")
+        reply = stage.reply()
+        stage.ear.on_write = lambda reply=reply, cut_off=cut_off: cut_off(reply)  # type: ignore[misc]
+        reply.may_sound(True)
+        reply.commit()
+        stage.start(reply)
+        await asyncio.wait_for(reply.ended(), 10)
+        assert reply.handed
+        assert not reply.has_left()
+        await stage.close()
 
 
 async def test_nothing_is_told_after_a_cancel() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.protocols import Delta, Transcript
+from voxterm.engines.protocols import Delta, ReplyComplete, Transcript
 from voxterm.engines.voxtral_turn import LOOP_REPEATS, TextStream, spoken, understood
 
 SPOKEN = "Good day! Ça va? नमस्ते 👋🏽 — "
@@ -26,11 +26,11 @@ def rows(reply: Sequence[int] | str, transcript: Sequence[int] | str) -> Iterato
     return zip_longest(*ids)
 
 
-def said(items: Sequence[Transcript | Delta]) -> str:
+def said(items: Sequence[Transcript | Delta | ReplyComplete]) -> str:
     return "".join(item.text for item in items if isinstance(item, Delta))
 
 
-def heard(items: Sequence[Transcript | Delta]) -> str:
+def heard(items: Sequence[Transcript | Delta | ReplyComplete]) -> str:
     transcripts = [item.text for item in items if isinstance(item, Transcript)]
     assert len(transcripts) == 1
     return transcripts[0]
@@ -39,13 +39,14 @@ def heard(items: Sequence[Transcript | Delta]) -> str:
 def test_the_reply_goes_out_before_the_transcript_is_whole() -> None:
     items = list(understood(rows("Hello there", "Hi, it is me again"), piece))
     assert items[0] == Delta("H")
-    assert items[-1] == Transcript("Hi, it is me again")
+    assert items[-3:] == [Delta("e"), ReplyComplete(), Transcript("Hi, it is me again")]
     assert said(items) == "Hello there"
 
 
 def test_a_longer_reply_goes_on_after_the_transcript() -> None:
     items = list(understood(rows("It is a long reply", "Hi"), piece))
     assert items[2:4] == [Transcript("Hi"), Delta(" ")]
+    assert ReplyComplete() not in items, "its end says it"
     assert said(items) == "It is a long reply"
 
 

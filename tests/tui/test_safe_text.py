@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -49,6 +49,7 @@ def test_marks_with_nothing_to_stand_on_are_left_out() -> None:
     assert safe_text("\u0301\u0301x") == "x"
 
 
+@example("\u038b")  # no character, amid the Greek ones
 @given(any_text)
 def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
     for character in safe_text(text):

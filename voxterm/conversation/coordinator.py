@@ -21,9 +21,10 @@ from voxterm.config import Settings
 from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, loop_caller
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.floor import Floor
+from voxterm.conversation.loading import load_engine
 from voxterm.engines.protocols import HEARING_RATE_HZ, Engine, Samples
 from voxterm.errors import one_line
-from voxterm.events import Event, Levels, Loading, Ready, State, StateChanged, Trouble
+from voxterm.events import Event, Levels, Ready, State, StateChanged, Trouble
 from voxterm.history import History
 from voxterm.turns import Phase
 
@@ -96,6 +97,8 @@ class Conversation:
             await self._devices.microphone.open(self.tell)
             await self._devices.loudspeaker.open(self.tell)
             self.tell(Ready(self._cast.profile, self._cast.names(), self._cast.voice.name, self._cast.reason))
+            for note in self._cast.notes:
+                self.tell(Trouble(note, "`voxterm plan` tells more", "plan"))
             while not self._stopping:
                 frame = await self._devices.microphone.read()
                 if frame is None:
@@ -230,6 +233,7 @@ class Conversation:
                 buffered_ms=self._floor.buffered_s * 1000,
                 overruns=self._devices.microphone.overruns,
                 underruns=self._devices.loudspeaker.underruns,
+                speech_behind=self._floor.speech_behind,
             )
         )
 
@@ -238,12 +242,7 @@ class Conversation:
         call_on_loop = loop_caller()
 
         def load(engine: Engine) -> None:
-            def progress(done_bytes: int, total_bytes: int) -> None:
-                call_on_loop(self.tell, Loading(engine.name, done_bytes, total_bytes))
-
-            progress(0, 0)
-            engine.load(progress)
-            engine.warm_up()
+            load_engine(engine, lambda event: call_on_loop(self.tell, event))
 
         def load_voice() -> None:
             load(self._cast.synthesizer)

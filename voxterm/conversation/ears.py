@@ -15,6 +15,7 @@ import numpy as np
 from voxterm.conversation.bridge import EngineThread, Stream
 from voxterm.engines.protocols import Message, Samples, SpeechLanguageModel, Transcript, Understood
 from voxterm.errors import EngineError
+from voxterm.history import append_turn
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class HeardTurn:
     given: list[Samples] = field(default_factory=list)
     failed: bool = False
     transcript: str = ""  # once it was understood
+    heard_reply: str = ""  # of a reply that was cut off before that
 
     def audio(self) -> Samples:
         """All that was heard in this turn. (N,) at 16 kHz"""
@@ -130,13 +132,10 @@ class Ears:
 
 
 def with_unanswered(history: Sequence[Message], unanswered: Sequence[HeardTurn]) -> list[Message]:
-    """The history and what was said to no reply, joined to one message where the user spoke last."""
+    """The history and, as the history will have them, the turns that were cut off too early to be in it."""
     messages = list(history)
-    for said in (turn.transcript for turn in unanswered if turn.transcript):
-        if messages and messages[-1].role == "user":
-            messages.append(Message("user", f"{messages.pop().text}\n{said}"))
-        else:
-            messages.append(Message("user", said))
+    for turn in unanswered:
+        append_turn(messages, turn.transcript, turn.heard_reply, interrupted=True)
     return messages
 
 

@@ -23,6 +23,8 @@ class Exchange:
     judged_over_s: float | None = None
     heard: HeardTurn | None = None  # what the engine that understands was given
     reply: Reply | None = None  # the attempt under way, the last of possibly several
+    cut_at_sample: int | None = None  # it was cut off when so many samples had left the loudspeaker
+    measured: bool = False  # it was told how long the reply took
 
     @property
     def over(self) -> bool:
@@ -55,8 +57,6 @@ class Exchange:
     def finished(self, played_samples: int, interrupted: bool, now_s: float) -> TurnFinished:
         """All of it, the reply cut to what had left the loudspeaker at `played_samples`."""
         reply = self.reply
-        if reply:
-            reply.has_just_left()  # a reply cut off at once may not have been asked yet
         return TurnFinished(
             turn=self.number,
             transcript=self.transcript or "",

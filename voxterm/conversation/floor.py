@@ -89,6 +89,11 @@ class Floor:
         reply = self.exchange.reply if self.exchange else None
         return reply.level_at(self._loudspeaker.played_samples()) if reply else 0.0
 
+    @property
+    def speech_behind(self) -> bool:
+        """The reply's speech is being made more slowly than it is played."""
+        return bool(self.exchange and self.exchange.reply and self.exchange.reply.speech_behind)
+
     def follow(self, signal: TurnSignal) -> None:
         """Do what a signal of the turn machine asks for."""
         if isinstance(signal, Opened):
@@ -153,15 +158,18 @@ class Floor:
         if exchange is None:
             return
         self.machine.answered()
-        if exchange.reply and exchange.answering and exchange.transcript is None:
-            exchange.reply.only_transcribe()
+        reply = exchange.reply
+        if reply:
+            reply.has_left()  # one that is cut off at once may not have been asked yet
+        if reply and exchange.answering and exchange.transcript is None:
+            reply.only_transcribe()
+            if reply.handed:
+                self._silence(exchange, by_voice)
             self._finishing.append(exchange)
             return
-        if exchange.reply:
-            exchange.reply.cancel()
-        self._loudspeaker.silence()
-        now_s = self._clock.now()
-        self._tell(Interrupted(exchange.number, now_s, by_voice))
+        if reply:
+            reply.cancel()
+        self._silence(exchange, by_voice)
         self._conclude(exchange, interrupted=True)
 
     async def close(self) -> None:
@@ -176,6 +184,14 @@ class Floor:
         self._finishing.clear()
         if self._last:
             await self._last.ended(CLOSE_LIMIT_S)
+
+    def _silence(self, exchange: Exchange, by_voice: bool) -> None:
+        """Nothing more is heard of this exchange: samples that are played later are another's."""
+        self._loudspeaker.silence()
+        played_samples = exchange.cut_at_sample = self._loudspeaker.played_samples()
+        if exchange.heard and exchange.reply:
+            exchange.heard.heard_reply = exchange.reply.spoken.heard_text(played_samples)
+        self._tell(Interrupted(exchange.number, self._clock.now(), by_voice))
 
     def _open(self, signal: Opened) -> None:
         self.cut_off(by_voice=signal.barge_in)
@@ -240,19 +256,27 @@ class Floor:
             exchange.reply.may_sound(self.machine.may_speak)
 
     def _tell_heard(self, exchange: Exchange, reply: Reply) -> None:
-        if reply.has_just_left() and not exchange.repeats:
-            self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
+        self._tell_measured(exchange)
         heard = reply.spoken.heard(self._loudspeaker.played_samples())
         if heard != self._heard:
             self._heard = heard
             self._tell(ReplyHeard(exchange.number, heard.chars, heard.word_end))
+
+    def _tell_measured(self, exchange: Exchange) -> None:
+        """Once, when the reply sounds and the transcript is known too, or will never be."""
+        reply = exchange.reply
+        if exchange.measured or exchange.repeats or reply is None or not reply.has_left():
+            return
+        if exchange.transcript is not None or not exchange.answering:
+            exchange.measured = True
+            self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
 
     def _settle(self, exchange: Exchange, reply: Reply) -> None:
         """The attempt has ended and nothing of it sounds any more."""
         self._tell_heard(exchange, reply)
         if reply.error:
             self._tell_trouble(exchange, reply.error)
-        if exchange.transcript == "" and not exchange.repeats and not reply.error:
+        if exchange.transcript == "" and not (exchange.repeats or reply.error or reply.handed):
             self._forget(exchange)
             return
         self.exchange = None
@@ -263,10 +287,14 @@ class Floor:
         """The exchange is complete: into the history, and told whole."""
         if exchange.repeats:
             return
-        played_samples = self._loudspeaker.played_samples()
+        self._tell_measured(exchange)
+        played_samples = exchange.cut_at_sample
+        if played_samples is None:
+            played_samples = self._loudspeaker.played_samples()
         finished = exchange.finished(played_samples, interrupted, self._clock.now())
         self._history.add_turn(finished.transcript, finished.heard_reply, interrupted)
-        self._last_reply = finished.reply or self._last_reply
+        if exchange.reply and exchange.reply.written:
+            self._last_reply = exchange.reply.written
         self._tell(finished)
         if self._keep_audio:
             self._tell(exchange.audio(played_samples, self._loudspeaker.rate_hz))
@@ -275,7 +303,7 @@ class Floor:
         """An exchange that was cut off before it was known what the person had said."""
         if exchange.reply and exchange.reply.error:
             self._tell_trouble(exchange, exchange.reply.error)
-        if exchange.transcript:
+        if exchange.transcript or (exchange.reply and exchange.reply.handed):
             self._conclude(exchange, interrupted=True)
         else:
             self._tell(TurnDropped(exchange.number))

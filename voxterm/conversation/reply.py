@@ -1,14 +1,14 @@
 """One attempt to answer a turn: understood, put into pieces, spoken, and held back until it may be heard.
 
 An attempt may be started in a pause, before the turn is judged over. Everything it finds out is kept to
-itself until `commit`, and no sample of it reaches the loudspeaker before `may_sound`. It can be cancelled at
-any moment and leaves nothing behind.
+itself until `commit`, and no sample of it reaches the loudspeaker before `may_sound`. It may sound before the
+transcript is known. It can be cancelled at any moment and leaves nothing behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,12 @@ from voxterm.audio.protocols import Loudspeaker
 from voxterm.audio.resample import StreamResampler
 from voxterm.clock import Clock
 from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.conversation.pacing import Pacing
+from voxterm.conversation.wording import Line, Worded, Wording
 from voxterm.engines.protocols import (
     AudioEncoded,
+    Delta,
+    ReplyComplete,
     Samples,
     SpeechSynthesizer,
     SpeechTokens,
@@ -26,17 +30,20 @@ from voxterm.engines.protocols import (
     Transcript,
     Understood,
     Voice,
+    WordMark,
 )
 from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
 from voxterm.history import SpokenReply
 from voxterm.latency import Stamps
-from voxterm.sentences import Piece, SentenceSplitter
 
-PIECES_AHEAD = 64
+LINES_AHEAD = 64
 """How many pieces of text may wait to be spoken: minutes of speech."""
 
 LEVEL_S = 0.05
 """How finely the loudness of a reply is kept for the meters."""
+
+
+_NOTHING: Samples = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Reply:
         self.stamps = Stamps()
         self.transcript: str | None = None
         self.spoken = SpokenReply()
+        self.written = ""  # its text as it came, with what is not shown
         self.first_sample: int | None = None  # of the loudspeaker's written samples; None: nothing handed yet
         self.end_sample = 0
         self.error: Exception | None = None
@@ -69,13 +77,17 @@ class Reply:
         self._clock = clock
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
+        self._speaking: asyncio.Task[None] | None = None
         self._understood: Stream[Understood] | None = None
         self._cancelled = False
         self._committed = False
         self._held_events: list[Event] = []
         self._may_sound = asyncio.Event()
         self._wanted = True
-        self._pieces: asyncio.Queue[Piece | None] = asyncio.Queue(PIECES_AHEAD)
+        self._text_complete = False
+        self._wording = Wording(mouth.voice.tags)
+        self._lines: asyncio.Queue[Line | None] = asyncio.Queue(LINES_AHEAD)
+        self._pacing = Pacing(mouth.loudspeaker.rate_hz)
         self._piece_samples = 0  # of the piece being spoken
         self._kept: list[Samples] = []  # what was handed over, where recordings are wanted
         self._levels: list[tuple[int, float]] = []  # (sample it begins at, RMS), in order
@@ -105,10 +117,9 @@ class Reply:
         return self._task is not None and not self._task.done()
 
     async def _run(self, understood: Stream[Understood], after: Reply | None) -> None:
-        parts = [
-            asyncio.create_task(self._understand(understood), name=f"understand {self.turn}"),
-            asyncio.create_task(self._speak(after), name=f"speak {self.turn}"),
-        ]
+        self._speaking = asyncio.create_task(self._speak(after), name=f"speak {self.turn}")
+        understanding = asyncio.create_task(self._understand(understood), name=f"understand {self.turn}")
+        parts = [understanding, self._speaking]
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION)
         finally:
@@ -135,19 +146,28 @@ class Reply:
             self._may_sound.clear()
 
     def only_transcribe(self) -> None:
-        """No answer is wanted any more, but what the person said is."""
+        """No more of the answer is wanted, neither text nor sound, but what the person said is."""
         self._wanted = False
+        if self._speaking:
+            self._speaking.cancel()
+        while not self._lines.empty():  # nobody takes them any more, and `_understand` may wait for room
+            self._lines.get_nowait()
 
     @property
     def handed(self) -> bool:
         """Samples of it have been given to the loudspeaker."""
         return self.first_sample is not None
 
-    def has_just_left(self) -> bool:
-        """Whether its first sample has left the loudspeaker since this was last asked; stamps when."""
-        if self.first_sample is None or self.stamps.left_s is not None:
-            return False
-        self.stamps.left_s = self._mouth.loudspeaker.played_at(self.first_sample)
+    @property
+    def speech_behind(self) -> bool:
+        """Its speech is being made more slowly than it is played."""
+        return self._pacing.behind and self.running
+
+    def has_left(self) -> bool:
+        """Whether its first sample has left the loudspeaker; stamps when. Ask before it is cut off."""
+        cut_off = self._cancelled or not self._wanted  # what has its number now may be another's
+        if self.first_sample is not None and self.stamps.left_s is None and not cut_off:
+            self.stamps.left_s = self._mouth.loudspeaker.played_at(self.first_sample)
         return self.stamps.left_s is not None
 
     def level_at(self, sample: int) -> float:
@@ -162,17 +182,26 @@ class Reply:
         return kept[: max(0, played_samples - (self.first_sample or 0))]
 
     async def _understand(self, understood: Stream[Understood]) -> None:
-        splitter = SentenceSplitter()
         async for item in understood:
-            for piece in self._take(item, splitter):
-                await self._give(piece)
+            for line in self._take(item):
+                await self._give(line)
+            if isinstance(item, ReplyComplete):
+                await self._complete()
             if not self._wanted and self.transcript is not None:
                 break
-        for piece in splitter.finish():
-            await self._give(piece)
-        await self._pieces.put(None)
+        await self._complete()
 
-    def _take(self, item: Understood, splitter: SentenceSplitter) -> list[Piece]:
+    async def _complete(self) -> None:
+        """All of the reply's text is there."""
+        if self._text_complete:
+            return
+        self._text_complete = True
+        if self._wanted:
+            for line in self._show(self._wording.finish()):
+                await self._give(line)
+        await self._lines.put(None)
+
+    def _take(self, item: Understood) -> list[Line]:
         stamps, now_s = self.stamps, self._clock.now()
         if isinstance(item, AudioEncoded):
             stamps.audio_encoded_s = now_s
@@ -182,25 +211,33 @@ class Reply:
             self.transcript = item.text
             self._say(TranscriptReady(self.turn, item.text))
             return []
+        if not self._wanted or not isinstance(item, Delta):
+            return []
         stamps.first_text_s = stamps.first_text_s or now_s
-        self.spoken.append_text(item.text)
-        self._say(ReplyDelta(self.turn, item.text))
-        return splitter.push(item.text)
+        self.written += item.text
+        return self._show(self._wording.push(item.text))
+
+    def _show(self, worded: Worded) -> list[Line]:
+        if worded.shown:
+            self.spoken.append_text(worded.shown)
+            self._say(ReplyDelta(self.turn, worded.shown))
+        return worded.lines
 
     async def _speak(self, after: Reply | None) -> None:
-        """Speak piece after piece. A voice that fails is an error of the turn; its text still comes."""
-        while (piece := await self._pieces.get()) is not None:
-            if self.error or not self._wanted or not piece.text:
+        """Speak line after line. A voice that fails is an error of the turn; its text still comes."""
+        while (line := await self._lines.get()) is not None:
+            if self.error or not self._wanted or not line.spoken.text:
                 continue
-            stream = self._mouth.speak(piece.text)
+            stream = self._mouth.speak(line.spoken.text)
             try:
-                await self._speak_piece(piece, stream, after)
+                await self._speak_line(line, stream, after)
             except Exception as error:  # whatever a model raises
                 self.error = error
+                await self._play(self._pacing.finish(_NOTHING))
             finally:
                 await stream.aclose()
 
-    async def _speak_piece(self, piece: Piece, stream: Stream[Spoken], after: Reply | None) -> None:
+    async def _speak_line(self, line: Line, stream: Stream[Spoken], after: Reply | None) -> None:
         resampler = StreamResampler(self._mouth.engine.rate_hz, self._mouth.loudspeaker.rate_hz)
         begun = False
         async for item in stream:
@@ -211,13 +248,14 @@ class Reply:
             self.stamps.first_samples_s = self.stamps.first_samples_s or now_s
             if not begun:
                 await self._until_allowed(after)
-                self.spoken.begin_piece(piece, self._mouth.loudspeaker.written_samples())
+                at_sample = self._mouth.loudspeaker.written_samples()
+                self.spoken.begin_piece(line.piece, at_sample, line.spoken.places)
                 begun = True
                 self._piece_samples = 0
-            self.spoken.add_marks(item.words, self._mouth.loudspeaker.rate_hz)
-            await self._play(resampler.push(item.samples))
+            self.spoken.add_marks(_in_words(item.words, line), self._mouth.loudspeaker.rate_hz)
+            await self._play(self._paced(resampler.push(item.samples)))
         if begun:
-            await self._play(resampler.finish())
+            await self._play(self._pacing.finish(resampler.finish()))
             self.spoken.end_piece()
 
     async def _until_allowed(self, after: Reply | None) -> None:
@@ -226,6 +264,12 @@ class Reply:
         if after:
             await after.ended()
         await self._may_sound.wait()
+
+    def _paced(self, samples: Samples) -> Samples:
+        """What of these samples, and of those before that were held back, may be played now."""
+        loudspeaker = self._mouth.loudspeaker
+        waiting = loudspeaker.written_samples() - loudspeaker.played_samples()
+        return self._pacing.push(samples, self._clock.now(), waiting / loudspeaker.rate_hz)
 
     async def _play(self, samples: Samples) -> None:
         if not len(samples) or self._cancelled:  # the cancelling takes the loop some turns to get here
@@ -250,12 +294,19 @@ class Reply:
             rms = float(np.sqrt(np.mean(np.square(samples[begin : begin + step]))))
             self._levels.append((at_sample + begin, rms))
 
-    async def _give(self, piece: Piece) -> None:
-        self.stamps.first_sentence_s = self.stamps.first_sentence_s or self._clock.now()
-        await self._pieces.put(piece)
+    async def _give(self, line: Line) -> None:
+        if self._wanted:
+            self.stamps.first_sentence_s = self.stamps.first_sentence_s or self._clock.now()
+            await self._lines.put(line)
 
     def _say(self, event: Event) -> None:
         if self._committed:
             self._tell(event)
         else:
             self._held_events.append(event)
+
+
+def _in_words(marks: Iterable[WordMark], line: Line) -> list[WordMark]:
+    """Marks of what the voice was given as marks of the piece's words. A tag's becomes an empty one."""
+    words = line.spoken.in_words
+    return [WordMark(words(mark.start), words(mark.end), mark.at_s) for mark in marks]

@@ -53,7 +53,12 @@ class Delta:
     text: str
 
 
-Understood: TypeAlias = AudioEncoded | Transcript | Delta
+@dataclass(frozen=True, slots=True)
+class ReplyComplete:
+    """No Delta follows, though the transcript may: from engines that decode both side by side."""
+
+
+Understood: TypeAlias = AudioEncoded | Transcript | Delta | ReplyComplete
 
 
 @dataclass(frozen=True, slots=True)

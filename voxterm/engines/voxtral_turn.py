@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from voxterm.engines.protocols import Delta, Transcript
+from voxterm.engines.protocols import Delta, ReplyComplete, Transcript
 
 REPLY_ROW = 0  # of the decode loop
 TRANSCRIPT_ROW = 1
@@ -78,8 +78,12 @@ class TranscriptText:
         return period > 0
 
 
-def understood(steps: Iterable[tuple[int | None, ...]], piece: Piece) -> Iterator[Transcript | Delta]:
+def understood(
+    steps: Iterable[tuple[int | None, ...]], piece: Piece
+) -> Iterator[Transcript | Delta | ReplyComplete]:
     """One Transcript, and the reply's Deltas, none of them before words were heard.
+
+    A ReplyComplete says that the reply has ended before the transcript.
 
     Args:
         steps: the ids of the rows (reply, transcript) in each step, None once a row has ended; read only as
@@ -87,7 +91,7 @@ def understood(steps: Iterable[tuple[int | None, ...]], piece: Piece) -> Iterato
         piece: the bytes of a token.
     """
     transcript, reply = TranscriptText(piece), TextStream(piece)
-    heard_all = False
+    heard_all = complete = False
     waiting = ""
     for step in steps:
         said, heard = step[REPLY_ROW], step[TRANSCRIPT_ROW]
@@ -100,11 +104,15 @@ def understood(steps: Iterable[tuple[int | None, ...]], piece: Piece) -> Iterato
             yield _whole(transcript)
             if not transcript.has_words:
                 return
-        if waiting and transcript.has_words and (heard_all or not transcript.is_open):
+        may_go_out = transcript.has_words and (heard_all or not transcript.is_open)
+        if waiting and may_go_out:
             yield Delta(waiting)
             waiting = ""
-        if heard_all and said is None:
+        if said is None and heard_all:
             return
+        if said is None and may_go_out and not complete:
+            complete = True
+            yield ReplyComplete()
     if not heard_all:
         yield _whole(transcript)
         if waiting and transcript.has_words:

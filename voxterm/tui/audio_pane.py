@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus, Levels
-from voxterm.tui.figures import NOTHING, decibels, level_fraction, meter
+from voxterm.tui.figures import BEYOND, NOTHING, decibels, level_fraction, meter
 from voxterm.tui.model import Device, Devices
 from voxterm.tui.safe_text import safe_line
 
@@ -80,10 +80,12 @@ def _speech(levels: Levels | None) -> list[_Part]:
 
 
 def _buffer(levels: Levels | None) -> list[_Part]:
+    """How much speech waits; marked where it is made more slowly than it is played."""
+    behind = levels is not None and levels.speech_behind
     buffered = f"{min(levels.buffered_ms, 99_999):.0f} ms" if levels else NOTHING
     return [
         ("buffer ", "$foreground 60%"),
-        (f"{buffered:<8}", ""),
+        (f"{BEYOND * behind}{buffered:<{8 - behind}}", "$text-error" if behind else ""),
         *_losses("overruns", levels.overruns if levels else 0),
         *_losses("underruns", levels.underruns if levels else 0),
     ]

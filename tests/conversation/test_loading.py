@@ -1,0 +1,76 @@
+"""A plan can err: what does not fit after all is loaded smaller, and it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from voxterm.conversation.loading import load_engine
+from voxterm.engines.protocols import LoadProgress, Placement
+from voxterm.errors import CheckpointError, EngineLoadError, EngineMemoryError
+from voxterm.events import Event, Loading, Trouble
+
+
+class Model:
+    """Fits from the n-th try on, or runs out of memory while it warms up."""
+
+    def __init__(self, fits_at: int, fails_in: str = "load", error: EngineLoadError | None = None) -> None:
+        self.name = "model"
+        self.placement = Placement("cuda:0", "bf16", 2048)
+        self.tried: list[Placement] = []
+        self.closed = 0
+        self._fits_at = fits_at
+        self._fails_in = fails_in
+        self._error = error or EngineMemoryError("model needs 9.0 GB", "end other programs")
+
+    @property
+    def memory_bytes(self) -> Mapping[str, int]:
+        return {}
+
+    def load(self, progress: LoadProgress) -> None:
+        self.tried.append(self.placement)
+        progress(1, 2)
+        self._fail("load")
+
+    def warm_up(self) -> None:
+        self._fail("warm_up")
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def _fail(self, where: str) -> None:
+        if where == self._fails_in and len(self.tried) < self._fits_at:
+            raise self._error
+
+
+@pytest.mark.parametrize("fails_in", ["load", "warm_up"])
+def test_what_does_not_fit_is_loaded_smaller_and_it_is_said(fails_in: str) -> None:
+    model, told = Model(4, fails_in), list[Event]()
+    load_engine(model, told.append)
+    assert [(tried.precision, tried.context_tokens) for tried in model.tried] == [
+        ("bf16", 2048),
+        ("int8", 2048),
+        ("int4", 2048),
+        ("int4", 1024),
+    ]
+    assert model.closed == 3
+    troubles = [event for event in told if isinstance(event, Trouble)]
+    assert [trouble.what for trouble in troubles] == ["model needs 9.0 GB"] * 3
+    assert troubles[-1].remedy == "model is loaded in int4 with a context of 1024 tokens"
+    assert troubles[0].category == "memory"
+    assert Loading("model", 1, 2) in told
+
+
+def test_nothing_smaller_is_left_at_the_end() -> None:
+    model = Model(99)
+    with pytest.raises(EngineMemoryError):
+        load_engine(model, lambda event: None)
+    assert len(model.tried) == 4
+
+
+def test_another_error_is_not_tried_again() -> None:
+    model = Model(99, error=CheckpointError("a shard is missing", "fetch it"))
+    with pytest.raises(CheckpointError):
+        load_engine(model, lambda event: None)
+    assert len(model.tried) == 1
