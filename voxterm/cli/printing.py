@@ -71,6 +71,12 @@ def print_troubles(troubles: Sequence[Trouble]) -> None:
         print(f"voxterm: {turn}{trouble.what}{remedy}", file=sys.stderr)
 
 
+def print_notes(cast: Cast) -> None:
+    """What this cast has less than it could."""
+    for note in cast.notes:
+        print(f"voxterm: {note}", file=sys.stderr)
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[float], None]]:
     """A bar that is told the share that is done, 0 to 1; only where stderr is a terminal."""

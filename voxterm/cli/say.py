@@ -7,6 +7,7 @@ import unicodedata
 
 from voxterm.audio.wav import SoundWriter
 from voxterm.cli.casting import cast_of
+from voxterm.cli.printing import print_notes
 from voxterm.cli.wiring import settings_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
@@ -23,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     pieces = _pieces(arguments.text)
     cast = cast_of(settings)
     engine = cast.synthesizer
+    print_notes(cast)
     try:
         engine.load(lambda done_bytes, total_bytes: None)
         with SoundWriter(arguments.out, engine.rate_hz) as writer:

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = headless_settings_of(arguments)
     samples = read_audio(arguments.file)
     cast = cast_of(settings)
+    printing.print_notes(cast)
     segments = _transcribed(cast, settings.turns, samples)
     text = " ".join(segment.text for segment in segments)
     if arguments.json:
