@@ -159,7 +159,7 @@ def test_any_order_of_prompts_and_cancels_answers_as_a_fresh_loop(data: st.DataO
         steps = loop.generate([Prompt(ids)], [sampling], [12], seed=1)
         taken = data.draw(st.integers(0, 13))
         got = [token for token in (next(steps, (None,))[0] for _ in range(taken)) if token is not None]
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
         assert got == expected[:taken]
 
 

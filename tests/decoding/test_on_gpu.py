@@ -43,7 +43,7 @@ def test_a_cancel_at_every_step_leaves_the_next_answer_unchanged() -> None:
         steps = loop.generate([PROMPT], [LIVELY], [20], 5)
         for _ in range(taken):
             next(steps)
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
         assert tokens(loop.generate([PROMPT], [LIVELY], [20], 5)) == expected
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from voxterm import __version__
+from voxterm.errors import one_line
+from voxterm.gpu import GB, Nvml
 from voxterm.latency import percentile
+
+PACKAGES = ("torch", "triton", "transformers", "onnxruntime")
+"""Whose release a figure depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +33,23 @@ class Figure:
     unit: str
 
 
-def document(bench: str, argv: Sequence[str], figures: Mapping[str, Figure]) -> dict[str, object]:
-    """`{"bench", "machine", "command", "figures": {name: {"p50", "p95", "n", "unit"}}}`"""
+def document(
+    bench: str,
+    argv: Sequence[str],
+    figures: Mapping[str, Figure],
+    models: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> dict[str, object]:
+    """`{"bench", "machine", "command", "models", "notes", "figures": {name: {"p50", "p95", "n", "unit"}}}`
+
+    `models`: where each was, and in which precision. `notes`: what else a reader has to know.
+    """
     return {
         "bench": bench,
         "machine": machine(),
         "command": shlex.join(["voxterm", *argv]),
+        "models": dict(models or {}),
+        "notes": list(notes),
         "figures": {
             name: {
                 "p50": round(percentile(figure.readings, 50), 3),
@@ -52,6 +71,8 @@ def machine() -> dict[str, object]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "voxterm": __version__,
+        **_packages(),
+        **_gpu(),
     }
 
 
@@ -63,11 +84,51 @@ def print_table(found: Mapping[str, object]) -> None:
     for column in table.columns[1:4]:
         column.justify = "right"
     for name, figure in figures.items():
-        table.add_row(name, f"{figure['p50']:.1f}", f"{figure['p95']:.1f}", str(figure["n"]), figure["unit"])
+        digits = 3 if 0 < abs(figure["p50"]) < 1 else 1
+        numbers = (f"{figure[percent]:.{digits}f}" for percent in ("p50", "p95"))
+        table.add_row(name, *numbers, str(figure["n"]), figure["unit"])
     console = Console(highlight=False)
     console.print(Text(str(found["command"])))
     console.print(table)
-    console.print(", ".join(f"{name} {value}" for name, value in machine().items()), style="dim")
+    for line in _told(found):
+        console.print(Text(one_line(line)), style="dim", soft_wrap=True)
+
+
+def _told(found: Mapping[str, object]) -> list[str]:
+    """The models, the notes and the machine, a line each."""
+    models, notes, here = found["models"], found["notes"], found["machine"]
+    assert isinstance(models, dict)
+    assert isinstance(notes, list)
+    assert isinstance(here, dict)
+    lines = [*(f"{name}: {place}" for name, place in models.items()), *map(str, notes)]
+    return [*lines, ", ".join(f"{name} {value}" for name, value in here.items())]
+
+
+def _packages() -> dict[str, str]:
+    """Releases of what is installed; CUDA's where torch is in use."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def _gpu() -> dict[str, str]:
+    """The GPUs that may be used, and their driver; nothing where there are none."""
+    nvml = Nvml()
+    try:
+        gpus = nvml.gpus(os.environ)
+        if not gpus:
+            return {}
+        import pynvml  # type: ignore[import-untyped]
+
+        names = ", ".join(f"{gpu.name} ({gpu.total_bytes / GB:.0f} GB)" for gpu in gpus)
+        return {"gpu": names, "driver": str(pynvml.nvmlSystemGetDriverVersion())}
+    finally:
+        nvml.close()
 
 
 def _processor() -> str:

@@ -7,8 +7,9 @@ file, or several named by an index) or else as `pytorch_model.bin`. Its name is 
 
 from __future__ import annotations
 
+from voxterm.checkpoints.checkpoint import Checkpoint
 from voxterm.checkpoints.fetching import Fetched, fetch
-from voxterm.checkpoints.finding import RANDOM_WEIGHTS, Checkpoint, find, require
+from voxterm.checkpoints.finding import RANDOM_WEIGHTS, find, require
 from voxterm.checkpoints.reading import Progress, StoredTensor, read_header, state_dict
 
 __all__ = [

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxterm.checkpoints.finding import INSTALL_MODELS, PICKLED, Checkpoint, find, hub_cache, is_repo
+from voxterm.checkpoints.checkpoint import Checkpoint
+from voxterm.checkpoints.finding import INSTALL_MODELS, PICKLED, find, hub_cache, is_repo
 from voxterm.checkpoints.reading import Progress
 from voxterm.errors import CheckpointError
 

@@ -7,10 +7,10 @@ import os
 import re
 import zipfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from voxterm.checkpoints.checkpoint import Checkpoint
 from voxterm.checkpoints.reading import broken, read_header, reading
 from voxterm.errors import CheckpointError
 
@@ -23,20 +23,6 @@ RANDOM_WEIGHTS = "voxterm_random_weights"
 """A config.json in which this is true has no weights beside it: the engines draw them, to be measured."""
 
 INSTALL_MODELS = "run pip install 'voxterm[models]'"
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A checkpoint that is whole: its config is read and the headers of its weights are in order.
-
-    One without `weights` stands for a model with random ones.
-    """
-
-    name: str
-    folder: Path
-    config: Mapping[str, Any]
-    weights: tuple[Path, ...]
-    weight_bytes: int  # of the files
 
 
 def find(

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from voxterm.checkpoints.checkpoint import Checkpoint
 from voxterm.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from voxterm.checkpoints.finding import Checkpoint
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (bytes done, bytes in all)."""

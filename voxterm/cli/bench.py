@@ -3,29 +3,155 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from voxterm.audio.wav import read_audio
-from voxterm.bench import report, turns
+from voxterm.bench import report
 from voxterm.cli import printing
-from voxterm.cli.casting import cast_of
-from voxterm.cli.wiring import headless_settings_of
+from voxterm.cli.casting import (
+    INSTALL_PACKAGES,
+    MODEL_PACKAGES,
+    WITHOUT_PACKAGES,
+    cast_of,
+    wishes_of,
+)
+from voxterm.cli.wiring import demo_clips, headless_settings_of
+from voxterm.config import Settings
+from voxterm.engines.protocols import Samples
+from voxterm.errors import EngineLoadError
+from voxterm.gpu import parse_size
+from voxterm.voices import Catalogue, voices_folder
+
+if TYPE_CHECKING:
+    from voxterm.bench.models import Subject
 
 
 def run(arguments: argparse.Namespace) -> int:
+    document = MEASUREMENTS[arguments.measurement](arguments)
+    if arguments.json:
+        printing.print_json(document)
+    else:
+        report.print_table(document)
+    return 0
+
+
+def _turns(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import turns
+
     settings = headless_settings_of(arguments)
-    clips = [read_audio(file) for file in arguments.files]
     measured = turns.measure(
-        clips,
+        [read_audio(file) for file in arguments.files],
         cast_of(settings),
         settings,
         at_least=arguments.turns,
         realtime=arguments.realtime,
         progress=printing.talk_progress,
     )
-    document = report.document("turns", sys.argv[1:], measured)
-    if arguments.json:
-        printing.print_json(document)
-    else:
-        report.print_table(document)
-    return 0
+    return report.document("turns", sys.argv[1:], measured)
+
+
+def _decode(arguments: argparse.Namespace) -> dict[str, object]:
+    with _subject(arguments) as given:
+        from voxterm.bench import decode
+        from voxterm.bench.models import ORPHEUS, VOXTRAL
+
+        names = (VOXTRAL, ORPHEUS) if arguments.model == "both" else (arguments.model,)
+        figures = decode.measure(
+            given, names, tokens=arguments.tokens, rows=arguments.rows, together=arguments.together
+        )
+        return _document("decode", figures, given, names, decode.notes(given, names, arguments.rows))
+
+
+def _tts(arguments: argparse.Namespace) -> dict[str, object]:
+    with _subject(arguments) as given:
+        from voxterm.bench import tts
+
+        figures = tts.measure(given, arguments.text or tts.TEXT, arguments.runs)
+        return _document("tts", figures, given, tts.MODELS, tts.notes(given))
+
+
+def _reply(arguments: argparse.Namespace) -> dict[str, object]:
+    clips: list[Samples] = [read_audio(file) for file in arguments.files] or demo_clips()
+    with _subject(arguments) as given:
+        from voxterm.bench import reply
+
+        figures = reply.measure(given, clips, arguments.turns)
+        return _document("reply", figures, given, reply.MODELS, reply.notes(given))
+
+
+def _memory(arguments: argparse.Namespace) -> dict[str, object]:
+    with _subject(arguments) as given:
+        from voxterm.bench import memory
+
+        figures = memory.measure(given, demo_clips()[0])
+        return _document("memory", figures, given, given.plan.load_order, memory.notes(given))
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
+    "turns": _turns,
+    "decode": _decode,
+    "tts": _tts,
+    "reply": _reply,
+    "memory": _memory,
+}
+
+
+@contextmanager
+def _subject(arguments: argparse.Namespace) -> Iterator[Subject]:
+    """The models of the flags and settings, planned.
+
+    Raises:
+        EngineLoadError: their packages are not installed.
+    """
+    if not all(find_spec(package) for package in MODEL_PACKAGES):
+        raise EngineLoadError(WITHOUT_PACKAGES, INSTALL_PACKAGES)
+    from voxterm.bench.models import ORPHEUS, subject
+
+    settings = headless_settings_of(arguments)
+    voice, _ = Catalogue.read(voices_folder()).voice_for(settings.speech.voice, ORPHEUS)
+    with _checkpoints(arguments, settings, voice.checkpoint) as ready:
+        wishes = wishes_of(ready)
+        if arguments.precision:
+            wishes = replace(wishes, precision=arguments.precision)
+        if arguments.gpu_memory:
+            wishes = replace(wishes, memory_limit_bytes=parse_size(arguments.gpu_memory))
+        given = subject(ready, voice, wishes, arguments.device, os.environ)
+        yield replace(given, tell=_tell)
+
+
+@contextmanager
+def _checkpoints(arguments: argparse.Namespace, settings: Settings, of_voice: str) -> Iterator[Settings]:
+    """The settings with a checkpoint for each model: stand-ins, or those that they and the voice name."""
+    from voxterm.bench.models import with_stand_ins
+
+    if arguments.weights == "random":
+        with TemporaryDirectory(prefix="voxterm-bench-") as folder:
+            yield with_stand_ins(settings, Path(folder))
+        return
+    engines = settings.engines
+    orpheus = engines.orpheus.model_copy(update={"checkpoint": engines.orpheus.checkpoint or of_voice})
+    yield settings.model_copy(update={"engines": engines.model_copy(update={"orpheus": orpheus})})
+
+
+def _document(
+    bench: str,
+    figures: dict[str, report.Figure],
+    given: Subject,
+    models: Sequence[str],
+    notes: Sequence[str],
+) -> dict[str, object]:
+    return report.document(bench, sys.argv[1:], figures, given.described(models), notes)
+
+
+def _tell(part: str) -> None:
+    """What is measured now, where somebody watches."""
+    if sys.stderr.isatty():
+        print(f"voxterm: {part}", file=sys.stderr, flush=True)

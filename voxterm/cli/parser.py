@@ -131,14 +131,51 @@ def _session_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     bench = _command(commands, "bench", "measure")
-    measurements = bench.add_subparsers(metavar="MEASUREMENT", required=True, parser_class=_Parser)
-    turns = measurements.add_parser("turns", help="latency of every stage over many turns on recordings")
-    turns.set_defaults(module="bench", measurement="turns")
+    kinds = bench.add_subparsers(metavar="MEASUREMENT", required=True, parser_class=_Parser)
+    turns = _measurement(kinds, "turns", "latency of every stage over many turns on recordings")
     turns.add_argument("files", nargs="+", type=_path, metavar="FILE")
     turns.add_argument("--turns", type=_positive, default=20, metavar="N", help="at least so many turns (20)")
     turns.add_argument("--realtime", action="store_true", help="take as long as it would take to speak")
-    _json_argument(turns)
-    _setting_arguments(turns)
+    decode = _measurement(kinds, "decode", "tokens a second, beside the memory's limit and Transformers")
+    decode.add_argument("--model", choices=["voxtral", "orpheus", "both"], default="both")
+    decode.add_argument("--tokens", type=_positive, default=200, metavar="N", help="of each answer (200)")
+    decode.add_argument("--rows", type=_few, metavar="N", help="answers at once, 1 to 8 (the engine's own)")
+    decode.add_argument(
+        "--together", action=argparse.BooleanOptionalAction, default=True, help="both at once"
+    )
+    tts = _measurement(kinds, "tts", "how soon speech begins and how fast it is made")
+    tts.add_argument("--text", default="", help="what is said (two sentences)")
+    tts.add_argument("--runs", type=_positive, default=10, metavar="N", help="how often it is said (10)")
+    reply = _measurement(kinds, "reply", "end of a turn to the first sound of the reply, stage by stage")
+    reply.add_argument("files", nargs="*", type=_path, metavar="FILE", help="what is said (the demo)")
+    reply.add_argument("--turns", type=_positive, default=50, metavar="N", help="how many are counted (50)")
+    memory = _measurement(kinds, "memory", "what the models take, beside what was planned")
+    for parser in (decode, tts, reply, memory):
+        _model_arguments(parser)
+    for parser in (turns, decode, tts, reply, memory):
+        _json_argument(parser)
+        _setting_arguments(parser)
+
+
+def _measurement(kinds: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(module="bench", measurement=name)
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    models = parser.add_argument_group("models")
+    models.add_argument(
+        "--weights",
+        choices=["checkpoint", "random"],
+        default="checkpoint",
+        help="random: models of the published sizes with weights drawn on the device, no download needed",
+    )
+    models.add_argument(
+        "--precision", choices=["float32", "bf16", "int8", "int4"], help="at most so many bits (bf16)"
+    )
+    models.add_argument("--device", type=_device, metavar="NAME", help="cpu or cuda:N (the GPU, if any)")
+    models.add_argument("--gpu-memory", metavar="SIZE", help="hold to so much of the GPU, like 8GB")
 
 
 def _fetch_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -191,6 +228,20 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _few(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 8")
+    return int(text)
+
+
+def _device(text: str) -> str:
+    if text == "cuda":
+        return "cuda:0"
+    if text != "cpu" and not (text.startswith("cuda:") and text[5:].isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither cpu nor cuda:N")
+    return text
 
 
 def _path(text: str) -> Path:

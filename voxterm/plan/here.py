@@ -165,7 +165,7 @@ def _needs(
                 model,
                 config=checkpoint.config if checkpoint else None,
                 tensors=_stored(checkpoint) if checkpoint else None,
-                codec_bytes=codec.weight_bytes if codec else None,
+                codec_bytes=codec.weight_bytes if codec and codec.weights else None,
                 context_tokens=wishes.context_tokens.get(model.name),
             )
         )
@@ -173,8 +173,8 @@ def _needs(
 
 
 def _stored(checkpoint: Checkpoint) -> Tensors | None:
-    """The tensors that its files hold; None where only torch could tell."""
-    if any(path.suffix != ".safetensors" for path in checkpoint.weights):
+    """The tensors that its files hold; None where there are no files, or only torch could tell."""
+    if not checkpoint.weights or any(path.suffix != ".safetensors" for path in checkpoint.weights):
         return None
     return [(name, stored.shape) for path in checkpoint.weights for name, stored in read_header(path).items()]
 

@@ -18,7 +18,8 @@ MAX_MARKS = 4
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"  # Devanagari, Persian and others cannot be spelled without them
 
 _SUSPECT = re.compile(
-    r"[^ -~\n\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482\u2010-\u2027\u3041-\u3096\u30a1-\u30fa\u4e00-\u9ffc]+"
+    r"[^ -~\n\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482"
+    r"\u2010-\u2027\u3041-\u3096\u30a1-\u30fa\u4e00-\u9ffc]+"
 )
 """Runs that have to be looked at; all else is plain letters of one or two cells."""
 

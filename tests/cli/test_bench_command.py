@@ -1,0 +1,129 @@
+"""`voxterm bench` on models: its flags, its document and its table."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voxterm.__main__ import main
+from voxterm.bench.stand_ins import write_stand_ins
+from voxterm.gpu import Nvml
+
+Bench = Callable[..., Any]
+
+
+@pytest.fixture
+def bench(
+    voxtral_folder: Path,
+    orpheus_folder: Path,
+    snac_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Bench:
+    """Run a measurement that must succeed on tiny checkpoints; what it printed, parsed where it is JSON."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def run(*argv: str) -> Any:
+        flags = [
+            f"engines.voxtral.checkpoint={voxtral_folder}",
+            f"engines.orpheus.checkpoint={orpheus_folder}",
+            f"engines.orpheus.codec={snac_folder}",
+            "engines.voxtral.reply_tokens=24",
+            "engines.voxtral.temperature=0",
+        ]
+        sets = [part for flag in flags for part in ("--set", flag)]
+        code = main(["bench", *argv, *sets])
+        said = capsys.readouterr()
+        assert (code, said.err) == (0, "")
+        return json.loads(said.out) if "--json" in argv else said.out
+
+    return run
+
+
+def test_decode_gives_one_document(bench: Bench) -> None:
+    found = bench("decode", "--model", "orpheus", "--tokens", "4", "--device", "cpu", "--json")
+    assert found["bench"] == "decode"
+    assert set(found["models"]) == {"orpheus"}
+    assert "bf16 on cpu" in found["models"]["orpheus"]
+    assert {"torch", "transformers", "python", "processor"} <= set(found["machine"])
+    figure = found["figures"]["orpheus_tokens_per_s"]
+    assert set(figure) == {"p50", "p95", "n", "unit"}
+    assert (figure["unit"], figure["n"] >= 1) == ("tokens/s", True)
+    assert any("orpheus 1 at once" in note for note in found["notes"])
+
+
+def test_tts_prints_a_table(bench: Bench) -> None:
+    text = bench("tts", "--text", "Hello.", "--runs", "1", "--device", "cpu")
+    assert "time_to_first_audio_ms" in text
+    assert "least_buffered_ms" in text
+
+
+def test_memory_in_another_precision(bench: Bench) -> None:
+    found = bench("memory", "--device", "cpu", "--precision", "float32", "--json")
+    assert "float32 on cpu" in found["models"]["voxtral"]
+    assert found["figures"]["whole_planned_mb"]["p50"] > 0
+
+
+def test_random_weights_take_stand_ins_and_remove_them(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones here: the flag itself writes those of the published sizes."""
+
+    def small(folder: Path) -> dict[str, Path]:
+        places = write_stand_ins(folder)
+        for name in ("voxtral", "orpheus"):
+            path = places[name] / "config.json"
+            config = json.loads(path.read_text(encoding="utf-8"))
+            text = config.get("text_config", config)
+            text.update(num_hidden_layers=1, hidden_size=64, intermediate_size=128, head_dim=16)
+            text.update(num_attention_heads=4, num_key_value_heads=2)
+            path.write_text(json.dumps(config), encoding="utf-8")
+        return places
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("voxterm.bench.models.write_stand_ins", small)
+    found = bench("tts", "--weights", "random", "--text", "Hi.", "--runs", "1", "--device", "cpu", "--json")
+    assert found["figures"]["stray_tokens"]["p50"] == 0
+    assert any("random" in note for note in found["notes"])
+    assert list(tmp_path.glob("voxterm-bench-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        (["decode", "--model", "whisper"], ["whisper"]),
+        (["decode", "--tokens", "0"], ["--tokens"]),
+        (["decode", "--rows", "9"], ["--rows", "1 to 8"]),
+        (["tts", "--precision", "int2"], ["int2"]),
+        (["tts", "--device", "gpu"], ["--device", "cpu"]),
+        (["tts", "--weights", "tiny"], ["tiny"]),
+        (["reply", "--gpu-memory", "lots"], ["lots", "8GB"]),
+        (["reply", "/no/such.wav"], ["/no/such.wav"]),
+    ],
+)
+def test_wrong_usage(argv: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["bench", *argv])
+    said = capsys.readouterr()
+    assert (code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert all(name in said.err for name in names)
+
+
+@pytest.mark.skipif(bool(Nvml().gpus(os.environ)), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "memory", "--device", "cuda:0"]) == 2
+    assert "no cuda:0 here" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    assert main(["bench", "tts", "--device", "cpu"]) == 1
+    assert "voxterm fetch" in capsys.readouterr().err
