@@ -110,3 +110,19 @@ def test_rows_do_not_mix() -> None:
     together = draw(logits, uniform, rows).tolist()
     nothing = torch.zeros(50, dtype=torch.bool)
     assert together == [drawn(logits[i], nothing, float(uniform[i]), modes[i]) for i in range(3)]
+
+
+def test_of_a_large_vocabulary_the_most_probable_are_drawn_as_they_are() -> None:
+    """The tail that is left out weighs nothing; what is drawn has the share that it should have."""
+    logits = torch.randn(30_000, generator=torch.Generator().manual_seed(3)) * 3
+    numbers = (torch.arange(5_000) + 0.5) / 5_000
+    rows = RowSampling(5_000, torch.device("cpu"))
+    rows.set([Sampling(0.6, 0.9)] * 5_000, 30_000)
+    tokens = draw(logits.expand(5_000, -1), numbers, rows)
+    probable = torch.softmax(logits / 0.6, -1).sort(descending=True)
+    kept = int((probable.values.cumsum(0) - probable.values < 0.9).sum())
+    assert 10 < kept < 1024
+    wanted = probable.values[:kept] / probable.values[:kept].sum()
+    shares = torch.bincount(tokens, minlength=30_000)[probable.indices[:kept]] / 5_000
+    assert torch.allclose(shares, wanted, atol=1e-3)
+    assert set(tokens.tolist()) <= set(probable.indices[:kept].tolist())

@@ -46,7 +46,7 @@ class Playing:
         self._ring = SampleRing(capacity_samples)
         self._cut = _Cut()
         self._handed_at = (0, 0)  # samples handed over in all, and the ring's position then; replaced whole
-        self._tail = np.zeros(0, np.float32)  # what still fades out
+        self._tail: Samples = np.zeros(0, np.float32)  # what still fades out
         self._dry = False
         self._runs: deque[_Run] = deque(maxlen=_RUNS)
         self._played = 0

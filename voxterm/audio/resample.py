@@ -36,7 +36,7 @@ class StreamResampler:
         self._filters = (
             None if from_hz == to_hz else _filters(self._up, self._half, min(1.0, to_hz / from_hz))
         )
-        self._kept = np.zeros(self._half - 1, np.float32)  # input that later outputs still need
+        self._kept: Samples = np.zeros(self._half - 1, np.float32)  # input that later outputs still need
         self._first_kept = 1 - self._half  # which input sample _kept[0] is
         self._taken = 0
         self._given = 0
@@ -65,7 +65,7 @@ class StreamResampler:
 
     def _give(self, until: int) -> Samples:
         """The outputs from where it stands to `until`, and forget the input that no later one needs."""
-        blocks = [np.zeros(0, np.float32)]
+        blocks: list[Samples] = [np.zeros(0, np.float32)]
         while self._given < until:
             end = min(until, self._given + _BLOCK_SAMPLES)
             blocks.append(self._filtered(self._given, end))

@@ -41,7 +41,7 @@ class Pacing:
         """Speech is being made more slowly than it is played."""
         self._rate_hz = rate_hz
         self._quiet = QuietPlaces(rate_hz)
-        self._held = np.zeros(0, np.float32)
+        self._held: Samples = np.zeros(0, np.float32)
         self._passed = 0
         self._arrived_s: float | None = None  # the chunk before, of the same text
         self._made: deque[tuple[float, float]] = deque()  # seconds that a chunk took, seconds of speech in it
@@ -108,7 +108,7 @@ class QuietPlaces:
         self.newest_ends = 0
         """Its end, with the 10 ms behind it: a part of them may be quiet too."""
         self._window = round(rate_hz * WINDOW_S)
-        self._rest = np.zeros(0, np.float32)  # not a whole window yet
+        self._rest: Samples = np.zeros(0, np.float32)  # not a whole window yet
         self._windows = 0
         self._quiet_windows = 0  # in a row, up to now
         self._peak = 0.0  # power
