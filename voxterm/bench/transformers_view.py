@@ -48,6 +48,7 @@ def lent(decoder: Decoder) -> Any:
         _put(module.input_layernorm, layer.before_attention)
         _put(module.post_attention_layernorm, layer.before_mlp)
     body.rotary_emb = deepcopy(decoder._rotary).to(decoder.device)
+    model.generation_config.eos_token_id = None  # what is timed has as many tokens as were asked for
     return model.eval()
 
 
@@ -65,7 +66,6 @@ def generated(model: Any, prompts: Sequence[Sequence[int]], tokens: int) -> Tens
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=tokens,
-            min_new_tokens=tokens,
             do_sample=False,
             pad_token_id=0,
         )

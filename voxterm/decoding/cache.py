@@ -75,7 +75,7 @@ class Cache:
     def spans(self) -> list[int]:
         """How much of the cache a step can look at: few lengths, each worth a graph of its own."""
         found = [SMALLEST_SPAN]
-        while found[-1] < self.capacity + SPARE:
+        while 1.5 * found[-1] < self.capacity + SPARE:  # no two that are nearly the same
             found.append(2 * found[-1])
         found[-1] = self.capacity + SPARE
         return found

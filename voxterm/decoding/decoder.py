@@ -83,6 +83,8 @@ class Decoder:
         self.shape = _shape(parts)
         self.device = torch.device(device)
         self.dtype = torch.float32 if precision == "float32" else torch.bfloat16
+        if self.device.type == "cuda":  # cuDNN plans each length of a prompt anew, for tenths of a second
+            torch.backends.cuda.enable_cudnn_sdp(False)
         self._kernels = _kernels(self.device)
         self._report = _Report(progress, [*backbone.parameters(), *head.parameters()])
         tied = head.weight is parts.embed_tokens.weight
@@ -145,12 +147,13 @@ class Decoder:
             heads = self._heads(
                 layer, F.rms_norm(x, (self.shape.hidden,), layer.before_attention, self.shape.eps)
             )
-            queries, new_keys, new_values = heads.transpose(0, 1).split(
-                (self.shape.heads, self.shape.kv_heads, self.shape.kv_heads)
+            turning, new_values = heads.transpose(0, 1).split(
+                (self.shape.heads + self.shape.kv_heads, self.shape.kv_heads)
             )  # (heads, T, D)
-            keys[:, begin:end] = plain.rotated(new_keys, cos, sin)
+            turned = plain.rotated(turning, cos, sin)
+            keys[:, begin:end] = turned[self.shape.heads :]
             values[:, begin:end] = new_values
-            mixed = _attention(plain.rotated(queries, cos, sin), keys[:, :end], values[:, :end])
+            mixed = _attention(turned[: self.shape.heads], keys[:, :end], values[:, :end])
             x = plain.linear_add(mixed, layer.out, x)
             normed = F.rms_norm(x, (self.shape.hidden,), layer.before_mlp, self.shape.eps)
             x = plain.gated_linear_add(plain.linear(normed, layer.gate_up), layer.down, x)

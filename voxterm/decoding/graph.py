@@ -7,6 +7,8 @@ the same code runs everywhere.
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +19,15 @@ from torch import Tensor
 WARM_UP_CALLS = 3
 """Runs before a capture: libraries choose their kernels and take their workspaces in the first ones."""
 
+CAPTURING = threading.RLock()
+"""Held by the thread that captures: none other captures then, nor gives memory back to the driver."""
+
 
 class CapturedStep:
     """A function without arguments that works on tensors which stay in place.
 
-    `capture` it once, while nothing else runs on the device; `replay` it as often as needed.
+    `capture` it once; `replay` it as often as needed. Other threads may work on the device meanwhile, as long
+    as they take `CAPTURING` before they give its memory back.
     """
 
     def __init__(self, step: Callable[[], None], device: torch.device, pool: Any = None) -> None:
@@ -42,9 +48,11 @@ class CapturedStep:
         """
         if self._device.type != "cuda" or self._graph is not None:
             return
-        with torch.cuda.device(self._device):
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
+        with CAPTURING, torch.cuda.device(self._device), _no_collection():
+            here = torch.cuda.current_stream()
+            # The default stream cannot be captured. Any other can, and there are only 32 of them in all.
+            stream = torch.cuda.Stream() if here == torch.cuda.default_stream() else here
+            stream.wait_stream(here)
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP_CALLS):
                     self._step()
@@ -53,7 +61,8 @@ class CapturedStep:
             # The other model's thread may allocate meanwhile: only this thread's calls are held to the rules.
             with torch.cuda.graph(graph, pool=self._pool, stream=stream, capture_error_mode="thread_local"):
                 self._step()
-            torch.cuda.current_stream().wait_stream(stream)
+            here.wait_stream(stream)
+            graph.replay()  # the first replay brings the graph to the device
         self._graph = graph
 
     def replay(self) -> None:
@@ -102,6 +111,26 @@ class CapturedFunction:
 
     def _run(self) -> None:
         self._output = self._function(*self._inputs)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What the garbage collector would free meanwhile could be another thread's graph."""
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device, without waiting for what the device still has to do."""
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from voxterm.decoding.cache import SPARE, Cache, Held, Prompt
 from voxterm.decoding.decoder import Decoder
-from voxterm.decoding.graph import CapturedStep, on_stream
+from voxterm.decoding.graph import CapturedStep, on_stream, sent
 from voxterm.decoding.sampling import RowSampling, Sampling, draw, penalized
 from voxterm.errors import EngineError
 
@@ -106,6 +106,8 @@ class DecodeLoop:
         self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
         self._readers = [_Reader(rows, self.device) for _ in range(self._ahead + 1)]
         self._generation = 0  # of `generate`'s calls: only the latest may go on
+        if self.cuda_stream:  # the zeros above are still on their way, on another
+            self.cuda_stream.wait_stream(torch.cuda.current_stream(self.device))
 
     @property
     def capacity(self) -> int:
@@ -136,6 +138,8 @@ class DecodeLoop:
     def close(self) -> None:
         """Give back the graphs; a generator that is still open ends with an error."""
         self._generation += 1
+        if self.cuda_stream:
+            self.cuda_stream.synchronize()
         for step in self._steps.values():
             step.release()
         self._steps.clear()
@@ -211,28 +215,29 @@ class DecodeLoop:
         state = self._state
         if self.cuda_stream:  # the inputs were made on another stream
             self.cuda_stream.wait_stream(torch.cuda.default_stream(self.device))
-        lengths = []
-        for number, row in enumerate(rows):
-            if row.prompt is None:
-                lengths.append(len(self._cache.held[number].ids))
-                continue
-            lengths.append(len(row.prompt.ids))
-            begin = self._cache.held[number].common(row.prompt)
-            self._cache.held[number] = Held()  # until it is whole
-            x = self._embedded(row.prompt, begin)
-            cache = self._cache.row(number)
-            state.logits[number] = self._decoder.prefill(x, self._rotation, begin, cache)
-        state.positions.copy_(torch.tensor(lengths))
-        state.moving.copy_(torch.tensor([int(not row.ended) for row in rows]))
+        held = self._cache.held
+        lengths = [
+            len(row.prompt.ids if row.prompt else of_row.ids) for row, of_row in zip(rows, held, strict=True)
+        ]
+        state.positions.copy_(sent(torch.tensor(lengths), self.device))
+        state.moving.copy_(sent(torch.tensor([int(not row.ended) for row in rows]), self.device))
         state.sampling.set(modes, self._decoder.outputs)
         self._mark_seen(rows, modes)
         self._draw_numbers(rows, seed)
+        for number, row in enumerate(rows):
+            if row.prompt is None:
+                continue
+            begin = held[number].common(row.prompt)
+            held[number] = Held()  # until it is whole
+            x = self._embedded(row.prompt, begin)
+            cache = self._cache.row(number)
+            state.logits[number] = self._decoder.prefill(x, self._rotation, begin, cache)
         self._choose(any(mode.temperature > 0 for mode in modes))
 
     def _embedded(self, prompt: Prompt, begin: int) -> Tensor:
         """The vectors of the ids from `begin` on. (T, hidden)"""
         ids = torch.tensor(prompt.ids, dtype=torch.int64)
-        x = self._decoder.embedding.picked(ids[begin:].to(self.device), self._decoder.dtype)
+        x = self._decoder.embedding.picked(sent(ids[begin:], self.device), self._decoder.dtype)
         if prompt.inputs is not None:
             places = (ids == prompt.at_id).nonzero()[:, 0]
             first = int((places < begin).sum())
@@ -241,7 +246,7 @@ class DecodeLoop:
                     f"a prompt with {len(places)} places for {len(prompt.inputs)} vectors",
                     "give one vector for each place",
                 )
-            x[(places[first:] - begin).to(self.device)] = prompt.inputs[first:].to(self.device, x.dtype)
+            x[sent(places[first:] - begin, self.device)] = prompt.inputs[first:].to(self.device, x.dtype)
         return x
 
     def _mark_seen(self, rows: Sequence[_Row], modes: Sequence[Sampling]) -> None:
@@ -250,7 +255,7 @@ class DecodeLoop:
         for number, (row, mode) in enumerate(zip(rows, modes, strict=True)):
             if row.prompt is not None and mode.repetition_penalty != 1.0:
                 seen[number, self._decoder.outputs_of(row.prompt.ids)] = True
-        self._state.seen.copy_(seen, non_blocking=True)
+        self._state.seen.copy_(sent(seen, self.device))
 
     def _draw_numbers(self, rows: Sequence[_Row], seed: int) -> None:
         """Each row has its own random numbers, made on the host: the same on every device."""
@@ -258,7 +263,8 @@ class DecodeLoop:
         generator = torch.Generator()
         for number in range(self.rows):
             generator.manual_seed(seed * self.rows + number)
-            self._state.uniform[number, :draws] = torch.rand(draws, generator=generator).to(self.device)
+            numbers = torch.rand(draws, generator=generator)
+            self._state.uniform[number, :draws] = sent(numbers, self.device)
         self._state.drawn.zero_()
 
     def _decode(self, rows: Sequence[_Row], modes: Sequence[Sampling], launched: int) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from voxterm.decoding.graph import sent
+
 CANDIDATES = 1024
 """No more than so many ids, the most probable ones, are drawn from: to find them costs less than to sort all,
 and together the others of a speech or language model weigh next to nothing."""
@@ -45,7 +47,7 @@ class RowSampling:
         """Take up new values. `vocabulary` stands for a top-k of 0."""
 
         def put(held: Tensor, values: list[float] | list[int] | list[bool]) -> None:
-            held.copy_(torch.tensor(values, dtype=held.dtype).view(held.shape), non_blocking=True)
+            held.copy_(sent(torch.tensor(values, dtype=held.dtype), held.device).view(held.shape))
 
         put(self.temperature, [row.temperature if row.temperature > 0 else 1.0 for row in rows])
         put(self.greedy, [row.temperature <= 0 for row in rows])

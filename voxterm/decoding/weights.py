@@ -30,7 +30,10 @@ def on_device(parameter: Tensor, device: torch.device, dtype: torch.dtype) -> Te
     """A parameter's numbers on a device; one that has none, of a model on `meta`, gets random ones."""
     if not parameter.is_meta:
         return parameter.detach().to(device, dtype)
-    return torch.empty(parameter.shape, dtype=dtype, device=device).normal_(0.0, RANDOM_SCALE)
+    generator = torch.Generator(device)  # the common one must not be used while another thread captures
+    generator.seed()
+    drawn = torch.empty(parameter.shape, dtype=dtype, device=device)
+    return drawn.normal_(0.0, RANDOM_SCALE, generator=generator)
 
 
 def placed_module(module: ModuleT, device: torch.device, dtype: torch.dtype) -> ModuleT:
@@ -80,6 +83,8 @@ class Weight:
         """The matrix as numbers. (N, K)"""
         if self.scale is None:
             return self.data
+        if self.bits == 8:
+            return self.data.to(dtype) * self.scale.to(dtype)[:, None]
         result = torch.empty(self.rows, self.columns, dtype=dtype, device=self.data.device)
         for first in range(0, self.rows, BLOCK_ROWS):
             end = min(first + BLOCK_ROWS, self.rows)
@@ -87,10 +92,9 @@ class Weight:
         return result
 
     def _numbers(self) -> Tensor:
-        """(N, K) float32"""
+        """Those of 4 bits. (N, K) float32"""
         assert self.scale is not None
-        if self.offset is None:
-            return self.data.float() * self.scale.float()[:, None]
+        assert self.offset is not None
         nibbles = torch.cat((self.data & 15, self.data >> 4), dim=1)
         grouped = nibbles.view(self.rows, -1, GROUP).float()
         return (grouped * self.scale.float()[..., None] + self.offset.float()[..., None]).flatten(1)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from voxterm.decoding.graph import CAPTURING
 from voxterm.errors import EngineError, EngineMemoryError
 
 T = TypeVar("T")
@@ -50,9 +51,10 @@ def failures(title: str, device: str) -> Iterator[None]:
 
 def free_caches() -> None:
     """Give back what torch keeps for later."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    with CAPTURING:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _free(device: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from voxterm.checkpoints import find
 from voxterm.decoding import Sampling
-from voxterm.engines.memory import failures, within_memory
+from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.orpheus_model import ARCHITECTURES, OrpheusModel, load_model
 from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LONGEST_WINDOW_FRAMES, RATE_HZ, SpeechStream
 from voxterm.engines.orpheus_text import pieces, readable, token_limit
@@ -124,6 +124,7 @@ class Orpheus:
         if self._codec:
             self._codec.close()
         self._model = self._codec = None
+        free_caches()
 
     def voices(self) -> Sequence[str]:
         """The speakers of all published checkpoints."""
@@ -188,6 +189,7 @@ class Orpheus:
         if self._model:
             self._model.close()
             self._model = None
+            free_caches()  # the new one takes blocks of other sizes
         self._model = load_model(checkpoint, self.placement, lambda done, total: None)
         self._model.warm_up()
 

@@ -150,6 +150,8 @@ class SnacCodec:
             self.decode([np.zeros(size, np.int64) for size in self.shape.layer_sizes(frames)])
 
     def close(self) -> None:
+        if self._stream:
+            self._stream.synchronize()
         for graph in self._graphs.values():
             graph.release()
         self._graphs.clear()
@@ -174,7 +176,8 @@ class SnacCodec:
             raise ValueError(f"a code outside 0…{self.shape.codes - 1}")
         packed = torch.from_numpy(np.concatenate(([first_frame % NOISE_FRAMES], given)))
         # TF32, which cuDNN takes where it may, would make windows differ by more than can be heard.
-        with torch.inference_mode(), on_stream(self._stream), torch.backends.cudnn.flags(allow_tf32=False):
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with torch.inference_mode(), on_stream(self._stream), exact:
             samples: Tensor = self._graphs.get(frames, self._net)(packed.to(self._device))
             return samples.cpu().numpy()
 
