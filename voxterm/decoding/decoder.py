@@ -7,6 +7,7 @@ still be used and takes no memory of its own.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -96,6 +97,11 @@ class Decoder:
         self._norm = self._moved(parts.norm.weight)
         with torch.device("cpu"):  # that of a model on `meta` has no numbers
             self._rotary = type(parts.rotary_emb)(config=parts.config)
+
+    @property
+    def kernels(self) -> str:
+        """Which steps it runs: "fused", by Triton, or "plain", by torch."""
+        return self._kernels.__name__.rpartition(".")[2]
 
     @property
     def outputs(self) -> int:
@@ -285,7 +291,11 @@ def _kernels(device: torch.device) -> ModuleType:
         return plain
     try:
         from voxterm.decoding import fused
-    except ImportError:  # a build of torch without Triton
+
+        with torch.cuda.device(device):
+            fused.probe(device)
+    except Exception as error:  # no Triton, no C compiler for it, a GPU that it does not know: each its own
+        warnings.warn(f"decoding without Triton's kernels, more slowly: {error}", RuntimeWarning, stacklevel=2)
         return plain
     return fused
 

@@ -3,7 +3,8 @@
 Decoding one token is bound by reading the weights, so a matrix-vector product carries with it whatever its
 neighbours would otherwise launch kernels for: the RMS norm before it (a factor of the whole row, so it can be
 applied at the end), the gated activation, the residual sum, and the reading of 8 and 4 bit weights.
-The same functions as in `plain`, with the same arguments; a few rows at once.
+The same functions as in `plain`, with the same arguments. A weight that has been read serves every row of the
+input at once; the registers suffice for 8 rows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from voxterm.decoding.fused_attention import attend, rope_store
 from voxterm.decoding.weights import GROUP, Weight
+
+__all__ = ["attend", "gated_linear_add", "linear", "linear_add", "normed_linear", "probe", "rope_store"]
 
 OUTPUTS = 4
 """Rows of a matrix that one program works on: enough programs for every multiprocessor."""
@@ -21,11 +25,18 @@ OUTPUTS = 4
 INPUTS = 1024
 """Columns that it reads at a time: with OUTPUTS and bf16, 8 KB under way for each program."""
 
-KEYS = 64
-"""Positions of the cache that one program of the attention reads."""
+PIECE = 16
+"""4 bit weights that are summed before their group's scale is applied: those of one thread or of two."""
 
-MOST_ROWS = 8
-"""More rows than this are not bound by the reading of weights: use `plain` for them."""
+
+def probe(device: torch.device) -> None:
+    """Run one small product to its end: shows at load whether Triton can compile and launch there at all.
+
+    Raises:
+        Exception: whatever Triton raises, say for want of a C compiler or for a GPU that it does not know.
+    """
+    ones = torch.ones(1, GROUP, device=device, dtype=torch.bfloat16)
+    linear(ones, Weight(ones, bits=16)).item()  # the number is on the host when the device has computed it
 
 
 def linear(x: Tensor, weight: Weight) -> Tensor:
@@ -54,34 +65,134 @@ def _product(
 ) -> Tensor:
     rows, outputs, inputs = x.shape[0], weight.rows, weight.columns
     result = torch.empty(rows, outputs, device=x.device, dtype=x.dtype)
-    span = inputs // 2 if weight.bits == 4 else inputs
-    nothing = weight.data  # stands where a pointer is not read
-    _product_kernel[(triton.cdiv(outputs, OUTPUTS),)](
-        x,
-        weight.data,
-        nothing if weight.scale is None else weight.scale,
-        nothing if weight.offset is None else weight.offset,
-        nothing if norm is None else norm,
-        nothing if residual is None else residual,
-        result,
-        outputs,
-        inputs,
-        eps,
-        ROWS=rows,
-        BITS=weight.bits,
-        NORMED=norm is not None,
-        GATED=gated,
-        ADDED=residual is not None,
-        GROUP_SIZE=GROUP,
-        BLOCK_N=OUTPUTS,
-        BLOCK_K=min(INPUTS, triton.next_power_of_2(span)),
-        num_warps=4,
-    )
+    grid = (triton.cdiv(outputs, OUTPUTS),)
+    sizes = {
+        "ROWS": rows,
+        "GATED": gated,
+        "BLOCK_N": OUTPUTS,
+        "BLOCK_K": _columns_at_a_time(rows, weight.data.shape[1]),
+        "num_warps": 4,
+    }
+    around = (norm, residual, result, outputs, inputs, eps)
+    if weight.bits == 4:
+        tables = (weight.scale, weight.offset)
+        _product_4_bits_kernel[grid](
+            x, weight.data, *tables, *around, GROUP_SIZE=GROUP, PIECE_SIZE=PIECE, **sizes
+        )
+    else:
+        _product_kernel[grid](x, weight.data, weight.scale, *around, **sizes)
     return result
 
 
+def _columns_at_a_time(rows: int, columns: int) -> int:
+    """Whole groups of 4 bit weights; fewer past two rows, so that the sums of all rows fit the registers."""
+    most = 2 * INPUTS // max(2, triton.next_power_of_2(rows))
+    fitting: int = max(GROUP, min(most, triton.next_power_of_2(columns)))
+    return fitting
+
+
 @triton.jit
-def _input(x, norm, row, inputs, k, inside, NORMED: tl.constexpr, GATED: tl.constexpr):
+def _product_kernel(
+    x,  # (ROWS, K), gated (ROWS, 2K)
+    data,  # (N, K)
+    scale,  # (N,) or None
+    norm,  # (K,) or None
+    residual,  # (ROWS, N) or None
+    result,  # (ROWS, N)
+    outputs,
+    inputs,
+    eps,
+    ROWS: tl.constexpr,
+    GATED: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+):
+    n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    there = n < outputs
+    totals = _zeros(ROWS, (BLOCK_N, BLOCK_K))
+    squares = _zeros(ROWS, (BLOCK_K,))
+    for begin in range(0, inputs, BLOCK_K):
+        k = begin + tl.arange(0, BLOCK_K)
+        inside = k < inputs
+        at = n[:, None].to(tl.int64) * inputs + k[None, :]
+        weights = tl.load(data + at, mask=there[:, None] & inside[None, :], other=0).to(tl.float32)
+        for row in tl.static_range(ROWS):
+            weighted, bare = _input(x, norm, row, inputs, k, inside, GATED)
+            totals = _added(totals, row, weights * weighted[None, :])
+            squares = _added(squares, row, bare * bare)
+    for row in tl.static_range(ROWS):
+        product = tl.sum(totals[row], axis=1)
+        if scale is not None:
+            product *= tl.load(scale + n, mask=there, other=0.0).to(tl.float32)
+        _store(product, squares[row], row, n, norm, residual, result, outputs, inputs, eps)
+
+
+@triton.jit
+def _product_4_bits_kernel(
+    x,  # (ROWS, K), gated (ROWS, 2K)
+    data,  # (N, K / 2)
+    scale,  # (N, K / GROUP_SIZE)
+    offset,  # (N, K / GROUP_SIZE)
+    norm,  # (K,) or None
+    residual,  # (ROWS, N) or None
+    result,  # (ROWS, N)
+    outputs,
+    inputs,
+    eps,
+    ROWS: tl.constexpr,
+    GATED: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    BLOCK_K: tl.constexpr,
+    GROUP_SIZE: tl.constexpr,
+    PIECE_SIZE: tl.constexpr,
+):
+    """Σ (q · scale + offset) · x over a piece of a group is scale · Σ q · x + offset · Σ x."""
+    groups: tl.constexpr = BLOCK_K // GROUP_SIZE
+    pieces: tl.constexpr = GROUP_SIZE // PIECE_SIZE
+    n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+    there = n < outputs
+    half = inputs // 2
+    half_groups = half // GROUP_SIZE
+    totals = _zeros(ROWS, (BLOCK_N, groups, pieces))
+    squares = _zeros(ROWS, (BLOCK_K,))
+    for begin in range(0, half, BLOCK_K):
+        k = begin + tl.arange(0, BLOCK_K)
+        inside = k < half
+        at = n[:, None].to(tl.int64) * half + k[None, :]
+        packed = tl.load(data + at, mask=there[:, None] & inside[None, :], other=0)
+        g = begin // GROUP_SIZE + tl.arange(0, groups)
+        known = there[:, None] & (g < half_groups)[None, :]
+        for upper in tl.static_range(2):  # the second half of the row lies in the upper bits
+            group_at = (2 * n[:, None] + upper) * half_groups + g[None, :]
+            step = tl.load(scale + group_at, mask=known, other=0.0).to(tl.float32)[:, :, None]
+            lowest = tl.load(offset + group_at, mask=known, other=0.0).to(tl.float32)[:, :, None]
+            q = (packed >> 4 if upper else packed & 15).to(tl.float32)
+            q = tl.reshape(q, (BLOCK_N, groups, pieces, PIECE_SIZE))
+            for row in tl.static_range(ROWS):
+                weighted, bare = _input(x, norm, row, inputs, k + upper * half, inside, GATED)
+                weighted = tl.reshape(weighted, (1, groups, pieces, PIECE_SIZE))
+                products = tl.sum(q * weighted, axis=3) * step + tl.sum(weighted, axis=3) * lowest
+                totals = _added(totals, row, products)
+                squares = _added(squares, row, bare * bare)
+    for row in tl.static_range(ROWS):
+        product = tl.sum(tl.sum(totals[row], axis=2), axis=1)
+        _store(product, squares[row], row, n, norm, residual, result, outputs, inputs, eps)
+
+
+@triton.jit
+def _zeros(ROWS: tl.constexpr, shape: tl.constexpr):
+    """A block for each row: in a tuple, since an axis of rows would have threads hand their weights on."""
+    return (tl.zeros(shape, dtype=tl.float32),) * ROWS
+
+
+@triton.jit
+def _added(blocks, row: tl.constexpr, more):
+    """The blocks, with more in that of a row."""
+    return blocks[:row] + (blocks[row] + more,) + blocks[row + 1 :]  # noqa: RUF005 - Triton knows no *blocks
+
+
+@triton.jit
+def _input(x, norm, row, inputs, k, inside, GATED: tl.constexpr):
     """The numbers k of a row's input, and those numbers before the norm's weights."""
     if GATED:
         gate = tl.load(x + row * 2 * inputs + k, mask=inside, other=0.0).to(tl.float32)
@@ -90,226 +201,17 @@ def _input(x, norm, row, inputs, k, inside, NORMED: tl.constexpr, GATED: tl.cons
     else:
         bare = tl.load(x + row * inputs + k, mask=inside, other=0.0).to(tl.float32)
     weighted = bare
-    if NORMED:
+    if norm is not None:
         weighted = bare * tl.load(norm + k, mask=inside, other=0.0).to(tl.float32)
     return weighted, bare
 
 
 @triton.jit
-def _product_kernel(
-    x,  # (ROWS, K), gated (ROWS, 2K)
-    data,  # (N, K) or (N, K / 2)
-    scale,
-    offset,
-    norm,  # (K,)
-    residual,  # (ROWS, N)
-    result,  # (ROWS, N)
-    outputs,
-    inputs,
-    eps,
-    ROWS: tl.constexpr,
-    BITS: tl.constexpr,
-    NORMED: tl.constexpr,
-    GATED: tl.constexpr,
-    ADDED: tl.constexpr,
-    GROUP_SIZE: tl.constexpr,
-    BLOCK_N: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-):
-    n = tl.program_id(0) * BLOCK_N + tl.arange(0, BLOCK_N)
+def _store(product, squares, row, n, norm, residual, result, outputs, inputs, eps):
+    """A row of the result, with what comes after the product."""
     there = n < outputs
-    half = inputs // 2
-    columns = half if BITS == 4 else inputs
-    for row in tl.static_range(ROWS):  # the weights of the second row come from the cache
-        total = tl.zeros((BLOCK_N, BLOCK_K), dtype=tl.float32)
-        squares = tl.zeros((BLOCK_K,), dtype=tl.float32)
-        for begin in range(0, columns, BLOCK_K):
-            k = begin + tl.arange(0, BLOCK_K)
-            inside = k < columns
-            both = there[:, None] & inside[None, :]
-            at = n[:, None].to(tl.int64) * columns + k[None, :]
-            weighted, bare = _input(x, norm, row, inputs, k, inside, NORMED, GATED)
-            squares += bare * bare
-            if BITS == 4:
-                packed = tl.load(data + at, mask=both, other=0)
-                groups = inputs // GROUP_SIZE
-                low_at = n[:, None] * groups + k[None, :] // GROUP_SIZE
-                high_at = low_at + half // GROUP_SIZE
-                low = (packed & 15).to(tl.float32) * tl.load(scale + low_at, mask=both, other=0.0).to(
-                    tl.float32
-                )
-                low += tl.load(offset + low_at, mask=both, other=0.0).to(tl.float32)
-                high = (packed >> 4).to(tl.float32) * tl.load(scale + high_at, mask=both, other=0.0).to(
-                    tl.float32
-                )
-                high += tl.load(offset + high_at, mask=both, other=0.0).to(tl.float32)
-                later, bare_later = _input(x, norm, row, inputs, k + half, inside, NORMED, GATED)
-                squares += bare_later * bare_later
-                total += low * weighted[None, :] + high * later[None, :]
-            else:
-                total += tl.load(data + at, mask=both, other=0).to(tl.float32) * weighted[None, :]
-        product = tl.sum(total, axis=1)
-        if BITS == 8:
-            product *= tl.load(scale + n, mask=there, other=0.0).to(tl.float32)
-        if NORMED:
-            product *= tl.rsqrt(tl.sum(squares) / inputs + eps)
-        if ADDED:
-            product += tl.load(residual + row * outputs + n, mask=there, other=0.0).to(tl.float32)
-        tl.store(result + row * outputs + n, product.to(result.dtype.element_ty), mask=there)
-
-
-def rope_store(
-    qkv: Tensor, rotation: Tensor, positions: Tensor, keys: Tensor, values: Tensor, heads: int
-) -> Tensor:
-    rows, kv_heads, _, size = keys.shape
-    queries = torch.empty(rows, heads, size, device=qkv.device, dtype=qkv.dtype)
-    _rope_store_kernel[(rows, heads + 2 * kv_heads)](
-        qkv,
-        rotation,
-        positions,
-        queries,
-        keys,
-        values,
-        keys.stride(0),
-        keys.stride(1),
-        HEADS=heads,
-        KV_HEADS=kv_heads,
-        SIZE=size,
-        num_warps=1,
-    )
-    return queries
-
-
-@triton.jit
-def _rope_store_kernel(
-    qkv,  # (B, (H + 2 Hkv) D)
-    rotation,  # (S, 2, D)
-    positions,  # (B,)
-    queries,  # (B, H, D)
-    keys,  # (B, Hkv, S, D)
-    values,
-    row_stride,
-    head_stride,
-    HEADS: tl.constexpr,
-    KV_HEADS: tl.constexpr,
-    SIZE: tl.constexpr,
-):
-    row, head = tl.program_id(0), tl.program_id(1)
-    position = tl.load(positions + row)
-    i = tl.arange(0, SIZE)
-    source = qkv + (row * (HEADS + 2 * KV_HEADS) + head) * SIZE
-    x = tl.load(source + i)
-    if head < HEADS + KV_HEADS:
-        partner = tl.load(source + (i + SIZE // 2) % SIZE).to(tl.float32)
-        partner = tl.where(i < SIZE // 2, -partner, partner)
-        cos = tl.load(rotation + position * 2 * SIZE + i)
-        sin = tl.load(rotation + position * 2 * SIZE + SIZE + i)
-        turned = (x.to(tl.float32) * cos + partner * sin).to(x.dtype)
-        if head < HEADS:
-            tl.store(queries + (row * HEADS + head) * SIZE + i, turned)
-        else:
-            tl.store(keys + row * row_stride + (head - HEADS) * head_stride + position * SIZE + i, turned)
-    else:
-        at = row * row_stride + (head - HEADS - KV_HEADS) * head_stride + position * SIZE + i
-        tl.store(values + at, x)
-
-
-def attend(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor, span: int) -> Tensor:
-    rows, heads, size = queries.shape
-    kv_heads = keys.shape[1]
-    parts = triton.cdiv(span, KEYS)
-    # Each part of the cache is attended to alone, with its maximum and its sum, then the parts are joined.
-    mixed = torch.empty(rows, heads, parts, size, device=queries.device, dtype=torch.float32)
-    weighing = torch.empty(rows, heads, parts, 2, device=queries.device, dtype=torch.float32)
-    _attend_kernel[(rows * kv_heads, parts)](
-        queries,
-        keys,
-        values,
-        positions,
-        mixed,
-        weighing,
-        keys.stride(0),
-        keys.stride(1),
-        size**-0.5,
-        parts,
-        KV_HEADS=kv_heads,
-        SHARED=heads // kv_heads,
-        PADDED=max(16, triton.next_power_of_2(heads // kv_heads)),  # a tensor core takes 16 rows
-        SIZE=size,
-        BLOCK_S=KEYS,
-        WIDE=queries.device.type == "cpu",  # Triton's interpreter multiplies no bf16
-        num_warps=4,
-    )
-    result = torch.empty(rows, heads * size, device=queries.device, dtype=queries.dtype)
-    _join_kernel[(rows * heads,)](
-        mixed,
-        weighing,
-        result,
-        parts,
-        PARTS=triton.next_power_of_2(parts),
-        SIZE=size,
-        num_warps=2,
-    )
-    return result
-
-
-@triton.jit
-def _attend_kernel(
-    queries,  # (B, H, D)
-    keys,  # (B, Hkv, S, D)
-    values,
-    positions,  # (B,)
-    mixed,  # (B, H, parts, D) float32
-    weighing,  # (B, H, parts, 2) float32
-    row_stride,
-    head_stride,
-    factor,
-    parts,
-    KV_HEADS: tl.constexpr,
-    SHARED: tl.constexpr,
-    PADDED: tl.constexpr,
-    SIZE: tl.constexpr,
-    BLOCK_S: tl.constexpr,
-    WIDE: tl.constexpr,
-):
-    row, head = tl.program_id(0) // KV_HEADS, tl.program_id(0) % KV_HEADS
-    part = tl.program_id(1)
-    last = tl.load(positions + row)
-    g = tl.arange(0, PADDED)
-    i = tl.arange(0, SIZE)
-    s = part * BLOCK_S + tl.arange(0, BLOCK_S)
-    query = (row * KV_HEADS + head) * SHARED + g  # of all heads of all rows
-    real = g < SHARED
-    q = tl.load(queries + query[:, None] * SIZE + i[None, :], mask=real[:, None], other=0.0)
-    at = row * row_stride + head * head_stride + s[:, None] * SIZE + i[None, :]
-    seen = s <= last
-    k = tl.load(keys + at, mask=seen[:, None], other=0.0)
-    v = tl.load(values + at, mask=seen[:, None], other=0.0)
-    if WIDE:
-        q, k, v = q.to(tl.float32), k.to(tl.float32), v.to(tl.float32)
-    scores = tl.dot(q, tl.trans(k), input_precision="ieee") * factor  # (PADDED, BLOCK_S)
-    scores = tl.where(seen[None, :], scores, float("-inf"))
-    highest = tl.max(scores, axis=1)
-    highest = tl.where(highest == float("-inf"), -1e30, highest)  # nothing seen in this part
-    weights = tl.exp(scores - highest[:, None])
-    total = tl.sum(weights, axis=1)
-    part_mix = tl.dot(weights.to(v.dtype), v, input_precision="ieee")  # (PADDED, SIZE)
-    place = query * parts + part
-    tl.store(mixed + place[:, None] * SIZE + i[None, :], part_mix, mask=real[:, None])
-    tl.store(weighing + place * 2, highest, mask=real)
-    tl.store(weighing + place * 2 + 1, total, mask=real)
-
-
-@triton.jit
-def _join_kernel(mixed, weighing, result, parts, PARTS: tl.constexpr, SIZE: tl.constexpr):
-    query = tl.program_id(0)
-    p = tl.arange(0, PARTS)
-    i = tl.arange(0, SIZE)
-    there = p < parts
-    place = query * parts + p
-    highest = tl.load(weighing + place * 2, mask=there, other=-1e30)
-    total = tl.load(weighing + place * 2 + 1, mask=there, other=0.0)
-    share = tl.exp(highest - tl.max(highest))
-    mix = tl.load(mixed + place[:, None] * SIZE + i[None, :], mask=there[:, None], other=0.0)
-    joined = tl.sum(mix * share[:, None], axis=0) / tl.sum(total * share)
-    tl.store(result + query * SIZE + i, joined.to(result.dtype.element_ty))
+    if norm is not None:
+        product *= tl.rsqrt(tl.sum(squares) / inputs + eps)
+    if residual is not None:
+        product += tl.load(residual + row * outputs + n, mask=there, other=0.0).to(tl.float32)
+    tl.store(result + row * outputs + n, product.to(result.dtype.element_ty), mask=there)
