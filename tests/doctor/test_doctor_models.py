@@ -1,0 +1,152 @@
+"""Which profile can run, and which checkpoints are here, half here or not here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from scenes import one
+
+from voxterm.doctor.finding import Finding
+from voxterm.doctor.gpus import Trouble
+from voxterm.doctor.models import Chosen, ProfileState, checkpoint_findings, profile_states, profile_that_runs
+from voxterm.errors import ConfigError
+from voxterm.gpu import GB
+from voxterm.plan import Machine, Wishes, imagined_machine
+
+NO_GPU = Machine(None, "there is no GPU to use")
+BIG = imagined_machine(80 * GB)
+REPOS = {"voxtral": "someone/voxtral", "orpheus": "someone/orpheus", "snac": "someone/snac"}
+
+
+@pytest.fixture
+def here(voxtral_folder: Path, orpheus_folder: Path, snac_folder: Path) -> Wishes:
+    """All checkpoints are on this machine."""
+    folders = {"voxtral": voxtral_folder, "orpheus": orpheus_folder, "snac": snac_folder}
+    return Wishes(checkpoints={name: str(folder) for name, folder in folders.items()})
+
+
+def states(
+    profile: str, wishes: Wishes, machine: Machine, *, packages: bool = True, torch: Trouble | None = None
+) -> tuple[ProfileState, str]:
+    """The profile of models, and the profile that would run."""
+    chosen = Chosen(profile, wishes)
+    found = profile_states(chosen, machine, {}, has_packages=packages, torch=torch)
+    assert [state.name for state in found] == ["voxtral-orpheus", "embedded"]
+    assert found[1].runs, "the embedded one always does"
+    return found[0], profile_that_runs(profile, found)
+
+
+def test_all_there(here: Wishes) -> None:
+    for profile in ("auto", "voxtral-orpheus"):
+        models, runs = states(profile, here, BIG)
+        assert (models.runs, models.finding.verdict, runs) == (True, "ok", "voxtral-orpheus")
+    assert states("embedded", here, BIG)[1] == "embedded"
+
+
+def test_a_profile_that_nobody_chose_blocks_nothing(here: Wishes) -> None:
+    models, runs = states("auto", here, NO_GPU)
+    assert (models.runs, models.finding.verdict, models.finding.blocks, runs) == (
+        False, "info", False, "embedded"
+    )  # fmt: skip
+    assert "no GPU" in models.finding.what
+
+
+@pytest.mark.parametrize("machine", [NO_GPU, imagined_machine(1 * GB)])
+def test_one_that_was_chosen_and_does_not_fit(
+    machine: Machine,
+) -> None:
+    published = Wishes(checkpoints=REPOS)
+    models, runs = states("voxtral-orpheus", published, machine)
+    assert (models.runs, models.finding.verdict, models.finding.blocks) == (False, "bad", True)
+    assert "voxterm plan" in models.finding.remedy
+    assert runs == "voxtral-orpheus"
+
+
+def test_what_is_missing_is_said_in_its_order(here: Wishes) -> None:
+    absent = Wishes(checkpoints=REPOS)
+    no_packages, _ = states("voxtral-orpheus", absent, BIG, packages=False)
+    assert no_packages.finding.remedy == "pip install 'voxterm[models]'"
+    idle = Trouble("the GPU lies idle", "pip install torch")
+    broken, _ = states("voxtral-orpheus", absent, BIG, torch=idle)
+    assert broken.finding.what == "the GPU lies idle"
+    unfetched, _ = states("voxtral-orpheus", absent, BIG)
+    assert unfetched.finding.remedy == "voxterm fetch voxtral-orpheus"
+    assert unfetched.finding.blocks
+    waiting, runs = states("auto", absent, BIG)
+    assert (waiting.finding.verdict, waiting.finding.blocks, runs) == ("warn", False, "embedded")
+
+
+def test_what_is_given_up_is_said(here: Wishes) -> None:
+    models, runs = states("auto", here, imagined_machine(900_000_000))
+    assert (models.runs, runs) == (True, "voxtral-orpheus")
+    assert (models.finding.verdict, models.finding.remedy) == ("warn", "voxterm plan")
+    assert "gives up: " in models.finding.what
+
+
+def test_an_unknown_profile(here: Wishes) -> None:
+    with pytest.raises(ConfigError, match="embeded"):
+        states("embeded", here, BIG)
+
+
+def looked_at(
+    wishes: Wishes, environ: dict[str, str], profile: str = "auto", wanted: bool = True
+) -> list[Finding]:
+    return list(checkpoint_findings(Chosen(profile, wishes), environ, wanted=wanted))
+
+
+def test_checkpoints_that_are_here(here: Wishes, tmp_path: Path) -> None:
+    findings = looked_at(here, {"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_secret"})
+    assert [finding.verdict for finding in findings] == ["ok"] * 4
+    cache = one(findings, "cache")
+    assert "by HF_HOME" in cache.what
+    assert "HF_TOKEN is set" in cache.what
+    assert not any("secret" in finding.what for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("profile", "wanted", "verdict"),
+    [
+        ("voxtral-orpheus", True, "bad"),
+        ("auto", True, "warn"),
+        ("auto", False, "info"),
+        ("embedded", False, "info"),
+    ],
+)
+def test_checkpoints_that_are_not(profile: str, wanted: bool, verdict: str, tmp_path: Path) -> None:
+    findings = looked_at(Wishes(checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, profile, wanted)
+    for model, repo in REPOS.items():
+        found = one(findings, model)
+        assert (found.verdict, found.blocks) == (verdict, profile == "voxtral-orpheus")
+        assert repo in found.what
+        assert found.remedy == ("" if verdict == "info" else f"voxterm fetch {repo}")
+
+
+def test_a_download_that_broke_off(tmp_path: Path) -> None:
+    """It would be said to be missing, although most of it is there."""
+    repo = tmp_path / "models--someone--voxtral"
+    snapshot = repo / "snapshots" / "0123"
+    for folder in (snapshot, repo / "refs", repo / "blobs"):
+        folder.mkdir(parents=True)
+    (repo / "refs/main").write_text("0123")
+    (snapshot / "config.json").write_text('{"architectures": ["VoxtralForConditionalGeneration"]}')
+    with (repo / "blobs/abc.incomplete").open("wb") as file:
+        file.truncate(3 * GB)  # a hole: nothing is written
+    findings = looked_at(Wishes(checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, wanted=False)
+    found = one(findings, "voxtral")
+    assert (found.verdict, found.remedy) == ("warn", "voxterm fetch someone/voxtral")
+    assert "3.0 GB of it are" in found.what
+
+
+def test_a_disk_that_is_too_small_and_a_hub_that_may_not_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * GB))
+    environ = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    findings = looked_at(Wishes(checkpoints=REPOS), environ)
+    cache = one(findings, "cache")
+    assert cache.verdict == "warn"
+    assert "HF_HOME" in cache.remedy
+    assert one(findings, "hub").remedy == "unset HF_HUB_OFFLINE"

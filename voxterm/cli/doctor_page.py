@@ -1,0 +1,115 @@
+"""The page of `voxterm doctor`, and its document for machines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.text import Text
+
+from voxterm.cli import printing
+from voxterm.cli.casting import wishes_of
+from voxterm.cli.parser import setting_flags
+from voxterm.config import Settings, load_settings
+from voxterm.doctor.examination import Asked, Report, examine
+from voxterm.doctor.facts import Facts
+from voxterm.doctor.finding import GROUPS, Finding, Verdict
+from voxterm.errors import ConfigError
+from voxterm.tui.safe_text import safe_line
+
+SIGNS: Mapping[Verdict, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "warn": ("▲", "yellow"),
+    "bad": ("✗", "red"),
+    "info": ("·", "dim"),
+}
+NAME_CELLS = 16
+LEAST_CELLS = 60
+NO_LAYERS = {"XDG_CONFIG_HOME": os.devnull}
+"""An environment in which there is no settings file and no variable."""
+
+
+def examine_and_print(arguments: argparse.Namespace) -> int:
+    """Look at everything; the exit code is 1 where the chosen profile cannot run."""
+    settings, error = _settings(arguments)
+    asked = Asked(
+        settings,
+        wishes_of,
+        config_file=arguments.config,
+        settings_error=error,
+        with_sound=not arguments.no_sound,
+        before_sound=_say_what_comes,
+    )
+    report = examine(asked, Facts(os.environ))
+    if arguments.json:
+        printing.print_json(_document(report))
+    else:
+        _print_page(report)
+    return 0 if report.can_run else 1
+
+
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, ConfigError | None]:
+    """The settings in force; where a file or a variable is wrong, the defaults under the flags.
+
+    Raises:
+        ConfigError: a flag is wrong.
+    """
+    flags = setting_flags(arguments)
+    try:
+        return load_settings(arguments.config, flags, os.environ).settings, None
+    except ConfigError as error:
+        return load_settings(None, flags, NO_LAYERS).settings, error
+
+
+def _say_what_comes() -> None:
+    if sys.stderr.isatty():
+        print("a short tone sounds: speak for two seconds …", file=sys.stderr)
+
+
+def _document(report: Report) -> dict[str, object]:
+    return {
+        "profile": report.profile,
+        "can_run": report.can_run,
+        "findings": [asdict(finding) for finding in report.findings],
+    }
+
+
+def _print_page(report: Report) -> None:
+    console = Console(highlight=False)
+    for group in GROUPS:
+        findings = [finding for finding in report.findings if finding.group == group]
+        if findings:
+            console.print(Text(group, style="bold"))
+        for finding in findings:
+            for line in _lines(finding, console):
+                console.print(line, soft_wrap=True)
+    console.print(_verdict(report), soft_wrap=True)
+
+
+def _lines(finding: Finding, console: Console) -> Iterator[Text]:
+    """The sign, the name and what it is, then each step of the remedy on a line of its own, to be copied."""
+    sign, style = SIGNS[finding.verdict]
+    plain = "dim" if finding.verdict == "info" else ""
+    width = max(console.width, LEAST_CELLS) - NAME_CELLS - 4
+    what = [line.plain.rstrip() for line in Text(safe_line(finding.what)).wrap(console, width)]
+    name = safe_line(finding.name).ljust(NAME_CELLS)
+    yield Text.assemble("  ", (sign, style), " ", name, (what[0], plain))
+    for more in what[1:]:
+        yield Text(" " * (NAME_CELLS + 4) + more, style=plain)
+    for step in finding.remedy.splitlines():
+        yield Text.assemble(("    → ", style), safe_line(step))
+
+
+def _verdict(report: Report) -> Text:
+    if report.can_run:
+        return Text(f"voxterm can run with the profile {report.profile}", style="bold green")
+    first = next(finding for finding in report.findings if finding.blocks)
+    what = f"{first.name}: {first.what}; {first.remedy}" if first.remedy else f"{first.name}: {first.what}"
+    return Text(
+        safe_line(f"voxterm cannot run with the profile {report.profile} yet: first, {what}"),
+        style="bold red",
+    )
