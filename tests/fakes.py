@@ -27,7 +27,7 @@ from voxterm.engines.protocols import (
     Voice,
     WordMark,
 )
-from voxterm.errors import EngineError, VoiceError
+from voxterm.errors import EngineError, EngineMemoryError, VoiceError
 
 HEARING_HZ = 16_000
 WORD_S = 0.1
@@ -189,3 +189,27 @@ class ToneVoice(_Fake):
             mark = WordMark(start, start + len(word), index * WORD_S / speed)
             start += len(word)
             yield SpeechChunk(tone.astype(np.float32), (mark,))
+
+
+class SwappingVoice(ToneVoice):
+    """Has one checkpoint at a time: another voice loads its own in place of it, if it is there at all."""
+
+    def __init__(self, *there: str) -> None:
+        super().__init__()
+        self.there = there
+        self.held = ""
+        self.loads: list[str] = []
+        self.said: list[tuple[str, str, float]] = []  # the voice, what it said, how fast
+        self.may_load = threading.Event()
+        self.may_load.set()
+
+    def speak(self, text: str, voice: Voice, speed: float = 1.0) -> Iterator[Spoken]:
+        if voice.checkpoint != self.held:
+            self.held = ""
+            self.may_load.wait(timeout=30)
+            self.loads.append(voice.checkpoint)
+            if voice.checkpoint not in self.there:
+                raise EngineMemoryError(f"{voice.checkpoint} does not fit", "take a smaller one")
+            self.held = voice.checkpoint
+        self.said.append((voice.name, text, speed))
+        yield from super().speak(text, VOICE, speed)

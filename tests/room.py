@@ -167,6 +167,11 @@ class Room:
             both = np.frombuffer(path.read_bytes()[:whole], np.float32).reshape(-1, 2)
             recording.person, recording.speaker = both[:, 0].copy(), both[:, 1].copy()
 
+    def streams(self) -> str:
+        """What programs hold open on the person's and the loudspeaker's devices: a line each."""
+        held = self._pactl("list", "short", "sink-inputs") + self._pactl("list", "short", "source-outputs")
+        return "\n".join(line for line in held.splitlines() if "module-remap" not in line)
+
     def _pactl(self, *arguments: str) -> str:
         """What pactl answers; nothing while there is no server."""
         command = ["pactl", *arguments]

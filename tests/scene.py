@@ -43,6 +43,7 @@ class Scene:
     vad: VoiceActivityDetector = field(default_factory=LevelVad)
     settings: Settings = field(default_factory=Settings)
     speaks_as: Voice = VOICE
+    voices: tuple[Voice, ...] = ()
     clock: SkippingClock = field(default_factory=SkippingClock)
     events: list[Event] = field(default_factory=list)
     played: Sink = field(default_factory=Sink)
@@ -57,7 +58,7 @@ class Scene:
     ) -> Talked:
         microphone = RecordedMicrophone(clips, self.clock, tail_s=1.5)
         self.loudspeaker = RecordedLoudspeaker(self.clock, 24_000, self.played)
-        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, self.speaks_as)
+        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, self.speaks_as, voices=self.voices)
         conversation = Conversation(cast, Devices(microphone, self.loudspeaker, self.clock), self.settings)
         conversation.subscribe(self.events.append)
         if meanwhile:

@@ -73,3 +73,44 @@ async def test_a_turn_that_cannot_be_stored_is_told_and_the_next_one_is_stored(t
     assert kept.person_audio is None
     session.close()
     store.close()
+
+
+async def test_what_is_on_its_way_goes_into_the_session_that_it_was_said_in(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second = (store.new_session("embedded", {}, "english") for _ in range(2))
+    recorder = Recorder(first, RealClock(), lambda trouble: None)
+    recorder.follow(finished(1, "in the first"))
+    recorder.follow(audio(1))
+    recorder.follow(Trouble("hoarse", "tea", "engine", 2))
+    recorder.go_on_in(second)
+    recorder.follow(finished(1, "in the second"))
+    recorder.follow(finished(2, "in the second too"))
+    await recorder.settle()
+    recorder.go_on_in(None)
+    recorder.follow(finished(3, "nowhere"))
+    await recorder.close()
+    assert [turn.transcript for turn in first.turns()] == ["in the first"]
+    assert first.turns()[0].reply_audio is not None
+    assert [(turn.transcript, turn.error) for turn in second.turns()] == [
+        ("in the second", ""),
+        ("in the second too", ""),
+    ]
+    first.close()
+    second.close()
+    store.close()
+
+
+async def test_sound_never_ends_up_with_the_turn_of_that_number_in_another_session(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second = (store.new_session("embedded", {}, "english") for _ in range(2))
+    recorder = Recorder(first, RealClock(), lambda trouble: None)
+    recorder.follow(finished(1))
+    recorder.go_on_in(FullOnce(second))  # type: ignore[arg-type]
+    recorder.follow(finished(1))
+    recorder.follow(audio(1))
+    await recorder.close()
+    assert first.turns()[0].person_audio is None
+    assert not second.turns()
+    first.close()
+    second.close()
+    store.close()

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from voxterm.errors import VoxtermError, one_line
+
 
 class State(Enum):
     """What voxterm is doing: the one word at the top right of the screen."""
@@ -55,6 +57,9 @@ class Ready:
     engines: Mapping[str, str]
     voice: str
     reason: str = ""  # why `auto` chose this profile
+    speed: float = 1.0
+    keeps_audio: bool = False
+    precisions: Mapping[str, str] = field(default_factory=dict)  # of each engine's weights; "": it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,13 @@ class Trouble:
     category: str
     turn: int | None = None
 
+    @classmethod
+    def of(cls, error: Exception, remedy: str = "", turn: int | None = None) -> Trouble:
+        """What an error says of itself; of any other exception its name and words, with this remedy."""
+        if isinstance(error, VoxtermError):
+            return cls(error.what, error.remedy, error.category, turn)
+        return cls(one_line(f"{type(error).__name__}: {error}"), remedy, "engine", turn)
+
 
 class DeviceStatus(Enum):
     OPEN = "open"
@@ -207,6 +219,32 @@ class DeviceChanged:
     name: str  # the device's own name; "" where there is none
     what: str = ""
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChanged:
+    """Who speaks from the next reply on. Also told where another voice was chosen and could not be had."""
+
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedChanged:
+    """How fast the next reply is spoken: 2.0 takes half the time."""
+
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudioKept:
+    """Whether the sound of the turns that begin now is told (TurnAudio), and so stored."""
+
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueCleared:
+    """The models know nothing of what was said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,5 +281,9 @@ Event: TypeAlias = (
     | TurnAudio
     | Trouble
     | DeviceChanged
+    | VoiceChanged
+    | SpeedChanged
+    | AudioKept
+    | DialogueCleared
     | Levels
 )

@@ -15,23 +15,37 @@ from voxterm.store import Session, TurnRecord
 class Recorder:
     """Subscribe `follow` to a conversation; `close` when it is over. What cannot be stored is Trouble."""
 
-    def __init__(self, session: Session, clock: Clock, tell: Callable[[Trouble], None]) -> None:
+    def __init__(self, session: Session | None, clock: Clock, tell: Callable[[Trouble], None]) -> None:
+        """Without a session nothing is kept."""
         self._session = session
         self._clock = clock
         self._stored_at = datetime.now(timezone.utc)  # when the newest turn was
         self._tell = tell
-        self._errors: dict[int, str] = {}  # by turn, until it is stored
-        self._stored = (0, 0)  # the newest turn: its number in the conversation, and in the session
+        self._errors: dict[int, str] = {}  # by turn, until it is finished
+        self._stored: tuple[Session, int, int] | None = None  # the newest turn: its number here, and there
         self._thread = EngineThread("store", RealClock())
 
     def follow(self, event: Event) -> None:
         """Take every event of the conversation."""
+        session = self._session
+        if session is None:
+            return
         if isinstance(event, TurnFinished):
-            self._store(event.turn, lambda: self._add_turn(event))
+            error = self._errors.pop(event.turn, "")
+            self._store(event.turn, lambda: self._add_turn(session, event, error))
         elif isinstance(event, TurnAudio):
-            self._store(event.turn, lambda: self._add_audio(event))
+            self._store(event.turn, lambda: self._add_audio(session, event))
         elif isinstance(event, Trouble) and event.turn:
             self._errors[event.turn] = event.what
+
+    def go_on_in(self, session: Session | None) -> None:
+        """Keep what comes from now on in another session; what is on its way goes into the one before."""
+        self._session = session
+        self._errors.clear()
+
+    async def settle(self) -> None:
+        """Return when all that came so far is stored."""
+        await self._thread.call(lambda: None)
 
     async def close(self) -> None:
         """Store what is still on its way."""
@@ -47,21 +61,21 @@ class Recorder:
 
         def tell(error: VoxtermError | None) -> None:
             if error:
-                self._tell(Trouble(error.what, error.remedy, error.category, turn))
+                self._tell(Trouble.of(error, turn=turn))
 
         self._thread.post(attempt, tell)
 
-    def _add_turn(self, event: TurnFinished) -> None:
-        self._stored = (event.turn, self._session.add_turn(self._record(event)))
+    def _add_turn(self, session: Session, event: TurnFinished, error: str) -> None:
+        self._stored = (session, event.turn, session.add_turn(self._record(event, error)))
 
-    def _add_audio(self, event: TurnAudio) -> None:
-        turn, number = self._stored
-        if turn == event.turn:  # else the turn itself could not be stored
-            self._session.add_audio(
-                number, event.person, event.person_rate_hz, event.reply, event.reply_rate_hz
-            )
+    def _add_audio(self, session: Session, event: TurnAudio) -> None:
+        if self._stored is None or self._stored[:2] != (session, event.turn):
+            return  # the turn itself could not be stored
+        session.add_audio(
+            self._stored[2], event.person, event.person_rate_hz, event.reply, event.reply_rate_hz
+        )
 
-    def _record(self, finished: TurnFinished) -> TurnRecord:
+    def _record(self, finished: TurnFinished, error: str) -> TurnRecord:
         return TurnRecord(
             started_at=self._started_at(finished),
             transcript=finished.transcript,
@@ -70,7 +84,7 @@ class Recorder:
             interrupted=finished.interrupted,
             typed=finished.typed,
             latency_ms=finished.latency_ms,
-            error=self._errors.pop(finished.turn, ""),
+            error=error,
         )
 
     def _started_at(self, finished: TurnFinished) -> datetime:

@@ -71,6 +71,12 @@ class Devices:
             self._reported.clear()
             await self._reported.wait()
 
+    async def reported_times(self, times: int) -> None:
+        """So many reports have come."""
+        while len(self.reports) < times:
+            self._reported.clear()
+            await self._reported.wait()
+
     async def sound_flows(self) -> None:
         """Both devices run steadily; a sound server may take 2 s to get there."""
         await asyncio.sleep(2.5)
@@ -187,12 +193,46 @@ async def appear() -> dict[str, object]:
         return {"played": played, "frames": frames, "reports": devices.reports}
 
 
+async def change() -> dict[str, object]:
+    """Another device for each, which are then given back for a second and taken up again."""
+    async with Devices() as devices:
+        await devices.sound_flows()
+        microphone, loudspeaker = devices.microphone, devices.loudspeaker
+        microphone.change_to("headset")
+        loudspeaker.change_to("headset")
+        await devices.reported_times(4)
+        await devices.sound_flows()
+        await asyncio.gather(microphone.pause(), loudspeaker.pause())
+        say("given back")
+        await asyncio.sleep(1.0)
+        microphone.go_on()
+        loudspeaker.go_on()
+        await devices.reported_times(6)
+        await devices.sound_flows()
+        since_s = devices.clock.now()
+        say("ready to hear")
+        await devices.heard(since_s)
+        await loudspeaker.write(click(loudspeaker.rate_hz))
+        loudspeaker.end_reply()
+        await asyncio.sleep(0.5)
+        return {
+            "firsts": [frame.first_sample for frame in devices.frames],
+            "ended_s": [frame.ended_at_s for frame in devices.frames],
+            "read_s": devices.read_s,
+            "played": loudspeaker.played_samples(),
+            "written": loudspeaker.written_samples(),
+            "reports": devices.reports,
+            "names": [microphone.name, loudspeaker.name],
+        }
+
+
 async def names() -> dict[str, object]:
     return {"names": [device.name for device in list_devices()]}
 
 
 if __name__ == "__main__":
-    scenarios = {"clicks": clicks, "silence": silence, "restart": restart, "appear": appear, "names": names}
+    known = (clicks, silence, restart, appear, change, names)
+    scenarios = {scenario.__name__: scenario for scenario in known}
     findings = asyncio.run(asyncio.wait_for(scenarios[sys.argv[1]](), 60.0))
     findings["threads"] = [thread.name for thread in threading.enumerate()]
     say(json.dumps(findings))

@@ -138,6 +138,23 @@ def test_devices_are_taken_up_when_they_appear(room: Room) -> None:
     assert findings["frames"] == pytest.approx(1.0 / FRAME_S, abs=5)
 
 
+def test_another_device_is_taken_and_given_back_and_taken_up_again(room: Room) -> None:
+    with running(room, "change") as scenario:
+        scenario.until("loudspeaker open")
+        assert len(room.streams().splitlines()) == 2
+        scenario.until("given back")
+        assert not room.streams(), "other programs can have the devices"
+        with room.record() as recording:
+            scenario.until("ready to hear")
+            room.say(CLICK)
+            findings = scenario.findings()
+    assert first_sound(recording.speaker, LOUD) > first_sound(recording.person, LOUD)
+    assert findings["played"] == findings["written"] > 0
+    assert {status for _, status in findings["reports"]} == {"open"}
+    assert findings["names"] == ["headset", "headset"]
+    assert_in_real_time(findings)
+
+
 def test_devices_are_listed_by_name(room: Room) -> None:
     with running(room, "names") as scenario:
         assert set(scenario.findings()["names"]) == {"default", "headset"}

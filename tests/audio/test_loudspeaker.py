@@ -243,3 +243,59 @@ async def test_closing_ends_a_write_that_waits() -> None:
         await speaking.clock.advance(0.1)
     await speaking.clock.advance(0.1)
     assert writing.done()
+
+
+async def test_a_reply_goes_on_at_another_device() -> None:
+    async with Speaking(FakeSoundDevice("Speaker", "Headset")) as speaking:
+        loudspeaker = speaking.loudspeaker
+        await loudspeaker.write(ramp(48000))
+        before = await speaking.play(0.5)
+        loudspeaker.change_to("Headset")
+        await speaking.clock.advance(0.1)
+        assert speaking.module.streams[0].closed
+        assert speaking.module.streams[1].wish["device"] == 1
+        assert [report.name for report in speaking.reports] == ["Speaker", "Headset"]
+        after = await speaking.play(0.5)
+        assert np.array_equal(np.concatenate([before, after]), ramp(48000))
+
+
+async def test_a_device_that_refuses_the_rate_is_told_and_replies_play_to_nothing() -> None:
+    """Else a reply would wait for ever, and the conversation with it."""
+    async with Speaking(FakeSoundDevice("Speaker", "Headset")) as speaking:
+        loudspeaker = speaking.loudspeaker
+        await loudspeaker.write(ramp(48000))
+        await speaking.play(0.5)
+        speaking.module.refused_rates.add(48000)
+        loudspeaker.change_to("Headset")
+        await speaking.clock.advance(0.1)
+        assert speaking.statuses() == [DeviceStatus.OPEN, DeviceStatus.MISSING]
+        assert "'Headset' does not take the 48000 Hz" in speaking.reports[1].what
+        assert speaking.reports[1].remedy
+        await speaking.clock.advance(0.6)
+        assert loudspeaker.played_samples() == 48000
+        speaking.module.refused_rates.clear()
+        loudspeaker.change_to("Speaker")
+        await speaking.clock.advance(0.2)
+        await loudspeaker.write(ramp(480))
+        assert np.array_equal((await speaking.play(0.01)), ramp(480))
+
+
+async def test_a_device_is_given_back_once_the_silenced_reply_has_faded() -> None:
+    async with Speaking(FakeSoundDevice("Speaker")) as speaking:
+        loudspeaker = speaking.loudspeaker
+        await loudspeaker.write(np.ones(48000, np.float32))
+        await speaking.play(0.1)
+        loudspeaker.silence()
+        pausing = asyncio.create_task(loudspeaker.pause())
+        await asyncio.sleep(0)
+        fading = await speaking.play(0.03)
+        assert fading.any()
+        await speaking.clock.advance(0.05)
+        assert pausing.done()
+        assert speaking.module.streams[0].closed
+        await speaking.clock.advance(600.0)
+        loudspeaker.go_on()
+        await speaking.clock.advance(0.1)
+        assert not (await speaking.play(0.1)).any(), "nothing of the reply before"
+        await loudspeaker.write(ramp(480))
+        assert np.array_equal(await speaking.play(0.01), ramp(480))

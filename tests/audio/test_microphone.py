@@ -242,3 +242,102 @@ async def test_closing_ends_a_read_that_waits() -> None:
     async with Listening(FakeSoundDevice("Mic")) as listening:
         await listening.hear(0.1)
     assert await listening.microphone.read() is None
+
+
+async def test_another_device_is_listened_to_and_the_heartbeat_goes_on() -> None:
+    async with Listening(FakeSoundDevice("Mic", "Headset")) as listening:
+        await listening.hear(1.0)
+        listening.microphone.change_to("Headset")
+        await listening.clock.advance(0.2)
+        assert listening.module.streams[0].closed
+        assert listening.module.streams[1].wish["device"] == 1
+        assert [(report.status, report.name) for report in listening.reports] == [
+            (DeviceStatus.OPEN, "Mic"),
+            (DeviceStatus.OPEN, "Headset"),
+        ]
+        await listening.hear(1.0, level=0.25)
+        assert np.allclose(listening.frames[-1].samples, 0.25, atol=1e-4)
+        assert len(listening.frames) == pytest.approx(2.2 / FRAME_S, abs=2)
+        assert listening.microphone.name == "Headset"
+        assert_in_real_time(listening.frames)
+
+
+async def test_a_device_that_is_not_there_is_said_at_once_and_taken_up_when_it_appears() -> None:
+    async with Listening(FakeSoundDevice("Mic")) as listening:
+        await listening.hear(1.0)
+        listening.microphone.change_to("Headset")
+        await listening.clock.advance(0.2)
+        assert listening.statuses() == [DeviceStatus.OPEN, DeviceStatus.MISSING]
+        assert "no microphone 'Headset'" in listening.reports[1].what
+        assert "nearest" in listening.reports[1].remedy
+        await listening.clock.advance(2.0)
+        assert len(listening.reports) == 2, "it is said once"
+        listening.module.present.append("Headset")
+        await listening.clock.advance(4.0)
+        assert listening.reports[-1].name == "Headset"
+        await listening.hear(0.5)
+        assert listening.frames[-1].samples.any()
+        assert_in_real_time(listening.frames)
+
+
+async def test_of_several_choices_the_last_wins() -> None:
+    async with Listening(FakeSoundDevice("Mic", "Headset", "Webcam")) as listening:
+        for wanted in ("Headset", "nowhere", 1, "Webcam"):
+            listening.microphone.change_to(wanted)
+            await asyncio.sleep(0)
+        await listening.clock.advance(1.0)
+        open_streams = [stream for stream in listening.module.streams if not stream.closed]
+        assert [stream.wish["device"] for stream in open_streams] == [2]
+        assert listening.reports[-1].name == "Webcam"
+        assert DeviceStatus.MISSING not in listening.statuses()
+
+
+async def test_a_device_that_is_given_back_is_free_and_the_gap_is_counted() -> None:
+    async with Listening(FakeSoundDevice("Mic")) as listening:
+        await listening.hear(1.0)
+        await listening.pause()
+        await listening.microphone.pause()
+        assert listening.module.streams[0].closed
+        await listening.clock.advance(3600.0)
+        assert len(listening.module.streams) == 1
+        told = len(listening.frames)
+        listening.microphone.go_on()
+        listening.resume()
+        await listening.clock.advance(0.2)
+        assert len(listening.frames) - told < 10, "silence does not catch up with the hour"
+        await listening.hear(1.0)
+        assert listening.frames[-1].samples.any()
+        assert listening.frames[-1].first_sample == pytest.approx(3602.2 * 16000, abs=3 * FRAME_SAMPLES)
+        assert_in_real_time(listening.frames)
+
+
+async def test_pausing_again_at_once_opens_nothing() -> None:
+    async with Listening(FakeSoundDevice("Mic")) as listening:
+        await listening.microphone.pause()
+        listening.microphone.go_on()
+        await listening.microphone.pause()
+        await listening.clock.advance(2.0)
+        assert all(stream.closed for stream in listening.module.streams)
+        listening.microphone.go_on()
+        await listening.clock.advance(0.2)
+        assert not listening.module.streams[-1].closed
+
+
+async def test_closing_ends_a_device_that_is_given_back() -> None:
+    async with Listening(FakeSoundDevice("Mic")) as listening:
+        await listening.microphone.pause()
+        opened = len(listening.module.streams)
+    assert len(listening.module.streams) == opened
+    assert await listening.microphone.read() is None
+
+
+async def test_a_microphone_that_was_paused_before_it_was_opened_opens_later() -> None:
+    module, clock = FakeSoundDevice("Mic"), HandClock()
+    microphone = DeviceMicrophone(fake_portaudio(module, clock), clock)
+    await microphone.pause()
+    await asyncio.wait_for(microphone.open(lambda _: None), 5)
+    assert not module.streams
+    microphone.go_on()
+    await clock.advance(0.1)
+    assert len(module.streams) == 1
+    await microphone.close()

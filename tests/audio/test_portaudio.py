@@ -44,7 +44,7 @@ async def test_a_rate_that_was_asked_for_is_kept_or_refused() -> None:
     portaudio = fake_portaudio(module, HandClock())
     assert (await opened(portaudio, 44100)).rate_hz == 44100
     module.refused_rates.add(44100)
-    with pytest.raises(DeviceError, match=r"'Mic' cannot be opened \(Invalid sample rate\)"):
+    with pytest.raises(DeviceError, match=r"'Mic' does not take the 44100 Hz that voxterm runs at"):
         await opened(portaudio, 44100)
 
 

@@ -9,7 +9,7 @@ from fakes import VOICE, Listener, ToneVoice, speech
 
 from voxterm.clock import RealClock
 from voxterm.conversation.bridge import EngineThread
-from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.reply import Mouth, Reply, Speaker
 from voxterm.engines.protocols import Samples
 from voxterm.events import Event
 
@@ -64,7 +64,7 @@ class Stage:
         self.listener.hear(speech(1.0))
 
     def reply(self, turn: int = 1) -> Reply:
-        mouth = Mouth(ToneVoice(), self.threads[1], VOICE, 1.0, self.ear)  # type: ignore[arg-type]
+        mouth = Mouth(ToneVoice(), self.threads[1], Speaker(VOICE), 1.0, self.ear)  # type: ignore[arg-type]
         return Reply(turn, mouth, self.clock, self.told.append)
 
     def start(self, reply: Reply, after: Reply | None = None) -> Reply:

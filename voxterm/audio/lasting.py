@@ -1,6 +1,7 @@
 """A device's stream that lasts: it is watched by its clock, and opened again whenever it is gone or quiet.
 
-PortAudio may stop calling a stream with no exception and no status, so its silence counts as loss.
+PortAudio may stop calling a stream with no exception and no status, so its silence counts as loss. Another
+device can be asked for at any time; and the device can be given back for a while.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class LastingStream:
     ) -> None:
         """`may_pause` says whether the stream may be closed for a moment, so that another device is found."""
         self.status = DeviceStatus.MISSING
+        """MISSING until it was opened for the first time since it was asked for."""
         self.rate_hz: int | None = None
         """The rate to ask for; None: the device's own."""
         self.changed = asyncio.Event()
@@ -53,6 +55,11 @@ class LastingStream:
         self._stream: DeviceStream | None = None
         self._called_s: float | None = None
         self._stopping = False
+        self._asked_anew = False  # the stream that is open, or being opened, is not what is wanted now
+        self._untold = True  # nothing was reported yet of the device that is asked for
+        self._may_open = asyncio.Event()
+        self._may_open.set()
+        self._given_back = asyncio.Event()  # it is paused, and nothing is open
         self._nap: asyncio.Future[None] | None = None
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,11 +81,27 @@ class LastingStream:
         await self._tried.wait()
         self.raise_failure()
 
+    def change_to(self, wanted: str | int) -> None:
+        """Close the device and open this one. What becomes of it is reported."""
+        self._wanted = wanted
+        self._ask_anew()
+
+    async def pause(self) -> None:
+        """Close the device until `go_on`; returns when other programs can have it."""
+        self._may_open.clear()
+        self._ask_anew()
+        if self._task is not None:
+            await self._given_back.wait()
+
+    def go_on(self) -> None:
+        """Open the device again, soon."""
+        self._may_open.set()
+
     async def stop(self) -> None:
         """Close the stream; nothing is left of it afterwards."""
         self._stopping = True
-        if self._nap is not None:
-            self._nap.cancel()
+        self._may_open.set()
+        self._wake()
         if self._task is not None:
             await asyncio.wait({self._task})  # whoever cancels the closing does not cancel the watch with it
 
@@ -87,8 +110,19 @@ class LastingStream:
         if self._task is not None and self._task.done():
             self._task.result()
 
+    def _ask_anew(self) -> None:
+        self._asked_anew = self._untold = True
+        if self.status is DeviceStatus.OPEN:
+            self.status = DeviceStatus.RECONNECTING
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._nap is not None:
+            self._nap.cancel()
+
     def _note_end(self, _: asyncio.Task[None]) -> None:
         self._tried.set()
+        self._given_back.set()
         self.changed.set()
 
     async def _keep(self, report: Report) -> None:
@@ -101,6 +135,9 @@ class LastingStream:
     async def _open_and_watch(self, report: Report) -> None:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping:
+            await self._until_it_may_open()
+            if self._stopping:
+                return
             yielded = False
             if stream := await self._open(report):
                 opened_s = self._clock.now()
@@ -110,33 +147,54 @@ class LastingStream:
                     pause_s = _FIRST_PAUSE_S
                 if not yielded and not self._stopping:
                     self._lost(report, stream)
-            if not yielded:
+            if self._asked_anew:
+                pause_s = _FIRST_PAUSE_S
+            elif not yielded:
                 await self._rest(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            if not self._stopping and self._may_open.is_set():
+                await self._look_again()
+
+    async def _until_it_may_open(self) -> None:
+        while not self._may_open.is_set():
+            self._tried.set()
+            self._given_back.set()
+            await self._may_open.wait()
+            self._given_back.clear()
             if not self._stopping:
                 await self._look_again()
 
     async def _open(self, report: Report) -> DeviceStream | None:
         self._called_s = None
+        self._asked_anew = False
         try:
             stream = await self._portaudio.open(self._kind, self._wanted, self.rate_hz, self._note_call)
         except DeviceError as error:
-            self._missing(report, error)
+            if not self._asked_anew:
+                self._missing(report, error)
+            return None
+        if self._asked_anew:  # meanwhile
+            await self._close(stream)
             return None
         self._stream = stream
-        if self.status is not DeviceStatus.OPEN:
+        self._opened(report, stream)
+        return stream
+
+    def _opened(self, report: Report, stream: DeviceStream) -> None:
+        """Said where it is news: not after it only made way for another device."""
+        if self._untold or self.status is not DeviceStatus.OPEN:
             self.status = DeviceStatus.OPEN
             report(DeviceChanged(self._kind, self.status, stream.name))
+        self._untold = False
         self._tried.set()
         self.changed.set()
-        return stream
 
     def _missing(self, report: Report, error: DeviceError) -> None:
         """Said once: at the first attempt, or where a stream that made way does not come back."""
-        first = not self._tried.is_set()
-        if first or self.status is DeviceStatus.OPEN:
-            self.status = DeviceStatus.MISSING if first else DeviceStatus.RECONNECTING
+        if self._untold or self.status is DeviceStatus.OPEN:
+            self.status = DeviceStatus.MISSING if self._untold else DeviceStatus.RECONNECTING
             report(DeviceChanged(self._kind, self.status, "", error.what, error.remedy))
+        self._untold = False
         self._tried.set()
 
     def _lost(self, report: Report, stream: DeviceStream) -> None:
@@ -159,10 +217,12 @@ class LastingStream:
             return  # the next opening says why
 
     async def _watch(self, stream: DeviceStream, opened_s: float) -> bool:
-        """Return when the stream is lost, False, or should make way for another device, True."""
+        """Return when the stream is lost, False, or should make way, True."""
         quiet_before = False
         while not self._stopping:
             await self._rest(_WATCH_S)
+            if self._asked_anew:
+                return True
             if not stream.is_active():
                 return False
             # Twice in a row, since a thread that held the interpreter also held up the callback.
@@ -180,8 +240,8 @@ class LastingStream:
         return now_s - (self._called_s or opened_s) > limit_s
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep; `stop` cuts it short."""
-        if self._stopping:
+        """Sleep; whatever is asked for cuts it short."""
+        if self._stopping or self._asked_anew:
             return
         self._nap = asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + seconds))
         await asyncio.wait({self._nap})

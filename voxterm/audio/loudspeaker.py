@@ -1,7 +1,7 @@
 """A loudspeaker that is a sound device.
 
-While the device is gone its buffer is kept. Where there never was one, replies play to nothing at the speed
-of the clock, so that the conversation goes on.
+While the device is gone its buffer is kept. Where the one that is wanted never was there, replies play to
+nothing at the speed of the clock, so that the conversation goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _BUFFER_S = 30.0
 _USUAL_RATE_HZ = 48_000  # where there is no device to ask
 _ROOM_S = 0.05  # how often `write` looks for room
 _NOTHING_S = 0.02  # the blocks that play to nothing
+_BEHIND_S = 1.0  # a program that was stopped for longer has nothing to catch up
+_FADED_S = 0.05  # what `silence` fades has left by then
 _REMEMBERED_S = 60.0
 
 
@@ -52,7 +54,7 @@ class DeviceLoudspeaker:
         self._lasting.rate_hz = self.rate_hz
         self._playing = Playing(self.rate_hz, round(_BUFFER_S * self.rate_hz))
         if self._lasting.stream is None:
-            self._nothing = asyncio.create_task(self._play_to_nothing(), name="play to nothing")
+            self._bridge_absence()
 
     async def write(self, samples: Samples) -> None:
         """Queue samples (N,); waits while 30 s are queued. What `silence` drops meanwhile is not queued."""
@@ -87,6 +89,21 @@ class DeviceLoudspeaker:
         now_s = self._clock.now()
         return left_s if left_s is not None and now_s - _REMEMBERED_S <= left_s <= now_s else None
 
+    def change_to(self, wanted: str | int) -> None:
+        """Play on another device, at the same rate."""
+        self._lasting.change_to(wanted)
+        self._bridge_absence()
+
+    async def pause(self) -> None:
+        """Give the device back until `go_on`, once what was silenced has faded out."""
+        await self._clock.sleep_until(self._clock.now() + _FADED_S)
+        await self._lasting.pause()
+
+    def go_on(self) -> None:
+        """Take the device up again."""
+        self._lasting.go_on()
+        self._bridge_absence()
+
     async def close(self) -> None:
         """End the stream and its thread. A `write` that waits gives up."""
         self._closed = True
@@ -106,20 +123,28 @@ class DeviceLoudspeaker:
             not playing.in_reply and playing.played(self._clock.now()) == playing.written()
         )
 
+    def _bridge_absence(self) -> None:
+        """Until the device that is asked for is open: where it is missing, play to nothing."""
+        is_bridged = self._nothing is not None and not self._nothing.done()
+        if self._playing is not None and not is_bridged and not self._closed:
+            self._nothing = asyncio.create_task(self._play_to_nothing(), name="play to nothing")
+
     async def _play_to_nothing(self) -> None:
-        """Until the device appears. Both run on the event loop, so exactly one of them empties the buffer."""
+        """Both run on the event loop, so exactly one of this and the device empties the buffer."""
         block = np.zeros(round(_NOTHING_S * self.rate_hz), np.float32)
         at_s = self._clock.now()
-        while self._lasting.status is DeviceStatus.MISSING:
-            self._open_playing().fill(block, at_s)
-            self.underruns = self._open_playing().underruns
-            at_s += len(block) / self.rate_hz
+        while self._lasting.status is not DeviceStatus.OPEN:
+            if self._lasting.status is DeviceStatus.MISSING:
+                self._open_playing().fill(block, at_s)
+                self.underruns = self._open_playing().underruns
+            at_s = max(at_s + len(block) / self.rate_hz, self._clock.now() - _BEHIND_S)
             await self._clock.sleep_until(at_s)
 
     def _play(self, stream: DeviceStream, block: Samples, times: BlockTimes, lost: bool) -> None:
         """On PortAudio's thread: fill the block, and learn when it will be heard."""
         if stream is not self._stream:
             self._stream, self._passed = stream, 0
+            self.name = stream.name
             self._times = SampleTimes("loudspeaker", stream.rate_hz, stream.latency_s)
         if lost:
             self._times.forget()

@@ -116,6 +116,24 @@ class DeviceMicrophone:
                 await self._clock.sleep_until(self._heard_until_s + FRAME_S)
         return None
 
+    def change_to(self, wanted: str | int) -> None:
+        """Listen to another device; until it calls, frames are silent."""
+        self._lasting.change_to(wanted)
+
+    async def pause(self) -> None:
+        """Give the device back until `go_on`. Nobody should read meanwhile."""
+        await self._lasting.pause()
+
+    def go_on(self) -> None:
+        """Take the device up again: what was heard before is dropped, and the time since then is counted."""
+        self._hearing = None
+        while not self._blocks.empty():
+            self._read_samples += len(self._blocks.get_nowait().samples)
+        now_s = self._clock.now()
+        self._counted += round(max(0.0, now_s - self._heard_until_s) * HEARING_RATE_HZ)
+        self._heard_until_s = max(now_s, self._heard_until_s)
+        self._lasting.go_on()
+
     async def close(self) -> None:
         """End the stream and its thread. A `read` that waits then gives None."""
         self._closed = True
@@ -141,6 +159,7 @@ class DeviceMicrophone:
         """The sound goes on after a gap: count what is missing, or drop what silence already stood for."""
         hearing = _Hearing(block.stream)
         hearing.hear(block)
+        self.name = block.stream.name
         missing = round((hearing.times.at(0) - self._heard_until_s) * HEARING_RATE_HZ)
         if missing > 0:
             self._counted += missing

@@ -131,6 +131,9 @@ class PortAudio:
         try:
             stream = self._start(sd, kind, device, rate_hz or _own_rate_hz(sd, kind, device), on_block)
         except sd.PortAudioError as error:
+            if rate_hz and not _takes(sd, kind, device, rate_hz):
+                what = f"the {kind} {device.name!r} does not take the {rate_hz} Hz that voxterm runs at"
+                raise DeviceError(what, "choose another, or start voxterm with this one") from None
             raise DeviceError(f"the {kind} {device.name!r} cannot be opened ({error})", SEE_DEVICES) from None
         self._open_streams += 1
         return stream
@@ -207,9 +210,13 @@ def _own_rate_hz(sd: Any, kind: Kind, device: DeviceInfo) -> int:
     if device.host_api != "ALSA":
         return device.default_rate_hz
     # There the default is 44.1 kHz wherever that can be had at all, while cards and servers run at 48.
+    return _USUAL_RATE_HZ if _takes(sd, kind, device, _USUAL_RATE_HZ) else device.default_rate_hz
+
+
+def _takes(sd: Any, kind: Kind, device: DeviceInfo, rate_hz: int) -> bool:
     check = sd.check_input_settings if kind == "microphone" else sd.check_output_settings
     try:
-        check(device=device.index, channels=1, dtype="float32", samplerate=_USUAL_RATE_HZ)
+        check(device=device.index, channels=1, dtype="float32", samplerate=rate_hz)
     except sd.PortAudioError:
-        return device.default_rate_hz
-    return _USUAL_RATE_HZ
+        return False
+    return True

@@ -54,6 +54,19 @@ class Microphone(Protocol):
         """The next frame, at its time; None when there will be no more."""
         ...
 
+    def change_to(self, wanted: str | int) -> None:
+        """Listen to another device: "default", a number or a name. What becomes of it is reported; frames go
+        on meanwhile, silent ones."""
+        ...
+
+    async def pause(self) -> None:
+        """Give the device back until `go_on`. Nobody reads meanwhile."""
+        ...
+
+    def go_on(self) -> None:
+        """Take the device up again. The time since `pause` is counted as lost samples."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -90,6 +103,19 @@ class Loudspeaker(Protocol):
     def played_at(self, sample: int) -> float | None:
         """When the sample with this index left the loudspeaker, on the clock; None while it has not, or where
         it is too long ago (more than a minute)."""
+        ...
+
+    def change_to(self, wanted: str | int) -> None:
+        """Play on another device: "default", a number or a name, at the same `rate_hz`. What becomes of it is
+        reported; what waits to be played waits for it, or plays to nothing if it is not there."""
+        ...
+
+    async def pause(self) -> None:
+        """Give the device back until `go_on`. Nothing should be playing."""
+        ...
+
+    def go_on(self) -> None:
+        """Take the device up again."""
         ...
 
     async def close(self) -> None: ...

@@ -76,6 +76,15 @@ class RecordedMicrophone:
         await self._clock.sleep_until(due_s)
         return MicrophoneFrame(self._next_samples(), first_sample, due_s)
 
+    def change_to(self, wanted: str | int) -> None:
+        """There is no other."""
+
+    async def pause(self) -> None:
+        """Nothing to give back."""
+
+    def go_on(self) -> None:
+        """Nothing was given back."""
+
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -176,6 +185,15 @@ class RecordedLoudspeaker:
                 left_s = span.starts_s + (sample - span.first) / self.rate_hz
                 return left_s if left_s <= self._clock.now() else None
         return None
+
+    def change_to(self, wanted: str | int) -> None:
+        """There is no other."""
+
+    async def pause(self) -> None:
+        """Nothing to give back."""
+
+    def go_on(self) -> None:
+        """Nothing was given back."""
 
     async def close(self) -> None:
         """

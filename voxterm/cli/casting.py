@@ -46,6 +46,7 @@ def cast_of(settings: Settings) -> Cast:
         synthesizer=registry.build_synthesizer(profile, own, plan.placements),
         voice=voice,
         notes=(*given_up, *([note] if note else [])),
+        voices=catalogue.for_engine(profile.synthesizer),
     )
 
 

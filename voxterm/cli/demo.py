@@ -109,5 +109,14 @@ class _Aloud:
             await self._loudspeaker.write(self._resampler.push(frame.samples))
         return frame
 
+    def change_to(self, wanted: str | int) -> None:
+        self._microphone.change_to(wanted)
+
+    async def pause(self) -> None:
+        await self._microphone.pause()
+
+    def go_on(self) -> None:
+        self._microphone.go_on()
+
     async def close(self) -> None:
         await self._microphone.close()

@@ -75,27 +75,31 @@ def demo_clips() -> list[Samples]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A conversation's place in the store; `past` is what was said before, if it is resumed."""
+    """A conversation's place in the store; `past` is what was said before, if it is resumed.
+
+    Without a session nothing is kept. The store is its own, since the recorder's thread uses it.
+    """
 
     store: Store
     session: Session | None
     past: list[StoredTurn]
 
+    @property
+    def last_turn(self) -> int:
+        """The number of its newest turn; 0 where there is none."""
+        return self.past[-1].number if self.past else 0
+
     def history(self, settings: Settings) -> History:
         return History.resumed(self.past, settings.dialogue.memory_turns)
 
     @asynccontextmanager
-    async def recording(self, conversation: Conversation, clock: Clock) -> AsyncIterator[None]:
+    async def recording(self, conversation: Conversation, clock: Clock) -> AsyncIterator[Recorder]:
         """While inside, every turn of the conversation is stored as it is finished."""
-        if self.past:
-            conversation.go_on_after(self.past[-1].number)
-        if self.session is None:
-            yield
-            return
+        conversation.go_on_after(self.last_turn)
         recorder = Recorder(self.session, clock, conversation.tell)
         conversation.subscribe(recorder.follow)
         try:
-            yield
+            yield recorder
         finally:
             await recorder.close()
 

@@ -2,6 +2,7 @@
 
 coordinator   the heartbeat: one frame of the microphone after the other, and the keys
 tape          the newest frames, from which a turn takes its beginning
+choices       what a person chooses while they talk: the voice, its speed, devices, what is kept
 floor         whose turn it is: signals of the turn machine → exchanges, their attempts and their end
 ears          the person's samples on their way to the engine that understands
 reply         one attempt to answer, spoken ahead of time and held back until it may be heard

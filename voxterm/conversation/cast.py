@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from voxterm.audio.protocols import Loudspeaker, Microphone
 from voxterm.clock import Clock
 from voxterm.conversation.bridge import EngineThread
-from voxterm.engines.protocols import SpeechLanguageModel, SpeechSynthesizer, Voice, VoiceActivityDetector
+from voxterm.engines.protocols import (
+    PlacedEngine,
+    SpeechLanguageModel,
+    SpeechSynthesizer,
+    Voice,
+    VoiceActivityDetector,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +27,17 @@ class Cast:
     synthesizer: SpeechSynthesizer
     voice: Voice
     notes: tuple[str, ...] = ()  # what this cast has less than it could, to be told
+    voices: tuple[Voice, ...] = ()  # that the synthesizer can speak with; `voice` need not be among them
 
     def names(self) -> dict[str, str]:
         return {"vad": self.vad.name, "understand": self.understanding.name, "speak": self.synthesizer.name}
+
+    def precisions(self) -> dict[str, str]:
+        """What the weights of each engine are kept in, by its name; "" for one that was given no place."""
+        return {
+            engine.name: engine.placement.precision if isinstance(engine, PlacedEngine) else ""
+            for engine in (self.vad, self.understanding, self.synthesizer)
+        }
 
 
 @dataclass(frozen=True, slots=True)

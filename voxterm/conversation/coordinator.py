@@ -16,15 +16,17 @@ from typing import TypeAlias
 
 import numpy as np
 
+from voxterm.audio.devices import Kind
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.config import Settings
-from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread, loop_caller
+from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
+from voxterm.conversation.choices import Choices
 from voxterm.conversation.floor import Floor
-from voxterm.conversation.loading import load_engine
-from voxterm.engines.protocols import HEARING_RATE_HZ, Engine, Samples
+from voxterm.conversation.loading import load_cast
+from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, Voice
 from voxterm.errors import one_line
-from voxterm.events import Event, Levels, Ready, State, StateChanged, Trouble
+from voxterm.events import DialogueCleared, Event, Levels, Ready, State, StateChanged, Trouble
 from voxterm.history import History
 from voxterm.turns import Phase
 
@@ -67,6 +69,7 @@ class Conversation:
             history or History(settings.dialogue.memory_turns),
             self.tell,
         )
+        self._choices = Choices(cast, devices, self._floor, self.tell)
         self._typed: deque[str] = deque()
         self._typed_into_reply = False
         self._vad_failed = False
@@ -74,6 +77,8 @@ class Conversation:
         self._state = State.STOPPED
         self._muted = False
         self._stopping = False
+        self._awake = asyncio.Event()  # not suspended
+        self._awake.set()
         self._beats = 0
 
     def subscribe(self, listener: Listener) -> None:
@@ -81,7 +86,7 @@ class Conversation:
         self._listeners.append(listener)
 
     def go_on_after(self, turn: int) -> None:
-        """Number the turns from the one after this: a session is resumed. Before `run`."""
+        """Number the turns from the one after this: a session is resumed."""
         self._floor.next_turn = turn + 1
 
     async def run(self) -> None:
@@ -91,25 +96,27 @@ class Conversation:
             VoxtermError: an engine cannot be loaded.
         """
         try:
-            await self._load()
+            self._enter(State.LOADING)
+            await load_cast(self._cast, self._threads, self.tell)
             if self._stopping:
                 return
             await self._devices.microphone.open(self.tell)
             await self._devices.loudspeaker.open(self.tell)
-            self.tell(Ready(self._cast.profile, self._cast.names(), self._cast.voice.name, self._cast.reason))
-            for note in self._cast.notes:
-                self.tell(Trouble(note, "`voxterm plan` tells more", "plan"))
+            self._tell_ready()
             while not self._stopping:
+                await self._awake.wait()
                 frame = await self._devices.microphone.read()
                 if frame is None:
                     break
-                self._beat(self._as_heard(frame))
+                if self._awake.is_set():
+                    self._beat(self._as_heard(frame))
         finally:
             await self._close()
 
     def stop(self) -> None:
         """Let `run` come to its end: what is being said is cut, what was said is kept."""
         self._stopping = True
+        self._awake.set()
 
     def type_text(self, text: str) -> None:
         """Say a line with the keyboard.
@@ -157,6 +164,74 @@ class Conversation:
         tail = np.zeros(round(tail_s * HEARING_RATE_HZ), np.float32)
         for clip in self._recording:
             self._injected.extend(_frames(np.concatenate([clip, tail])))
+
+    @property
+    def voice(self) -> Voice:
+        """Who speaks from the next reply on."""
+        return self._floor.mouth.speaker.voice
+
+    def choose_voice(self, name: str) -> None:
+        """Speak with another voice from the next reply on; what it needs is loaded at once."""
+        if not self._stopping:
+            self._choices.voice(name)
+
+    def set_speed(self, speed: float) -> None:
+        """Speak so fast from the next reply on: 0.5 to 2.0, which takes half the time."""
+        self._choices.speed(speed)
+
+    def keep_audio(self, kept: bool) -> None:
+        """Tell the sound of the turns that begin from now on, so that it is stored, or do not."""
+        self._choices.audio(kept)
+
+    def choose_device(self, kind: Kind, wanted: str | int) -> None:
+        """Change to another device: "default", a number or a name."""
+        self._choices.device(kind, wanted)
+
+    def clear_dialogue(self) -> None:
+        """Break off, and let the models forget what was said."""
+        self._floor.break_off()
+        self._floor.take_up(History(self._settings.dialogue.memory_turns))
+        self.tell(DialogueCleared())
+
+    async def take_up(self, history: History, last_turn: int) -> None:
+        """End what is under way, and go on with another dialogue after that turn.
+
+        All facts of the one before are told when it returns, and none of the next one.
+        """
+        await self._floor.rest()
+        self._floor.take_up(history)
+        self.go_on_after(last_turn)
+
+    async def suspend(self) -> None:
+        """Break off and give the devices back, until `resume`. The models stay."""
+        self._awake.clear()
+        self._floor.break_off()
+        if self._beats:
+            self._show_state()
+        await asyncio.gather(self._devices.microphone.pause(), self._devices.loudspeaker.pause())
+
+    async def resume(self) -> None:
+        """Open the devices again, and listen."""
+        if not self._awake.is_set():
+            self._devices.microphone.go_on()
+            self._devices.loudspeaker.go_on()
+            self._awake.set()
+
+    def _tell_ready(self) -> None:
+        cast, mouth = self._cast, self._floor.mouth
+        self.tell(
+            Ready(
+                profile=cast.profile,
+                engines=cast.names(),
+                voice=self.voice.name,
+                reason=cast.reason,
+                speed=mouth.speed,
+                keeps_audio=mouth.keeps_audio,
+                precisions=cast.precisions(),
+            )
+        )
+        for note in cast.notes:
+            self.tell(Trouble(note, "`voxterm plan` tells more", "plan"))
 
     def _beat(self, frame: MicrophoneFrame) -> None:
         """All that one frame brings: 32 ms of sound, and the passing of time."""
@@ -237,23 +312,6 @@ class Conversation:
             )
         )
 
-    async def _load(self) -> None:
-        self._enter(State.LOADING)
-        call_on_loop = loop_caller()
-
-        def load(engine: Engine) -> None:
-            load_engine(engine, lambda event: call_on_loop(self.tell, event))
-
-        def load_voice() -> None:
-            load(self._cast.synthesizer)
-            next(iter(self._cast.synthesizer.speak("a", self._cast.voice)), None)  # refuses a voice it lacks
-
-        await asyncio.gather(
-            asyncio.to_thread(load, self._cast.vad),
-            self._threads.understanding.call(lambda: load(self._cast.understanding)),
-            self._threads.synthesizer.call(load_voice),
-        )
-
     async def _close(self) -> None:
         """Give everything back, whatever state it is in; what hangs is left behind."""
         self._stopping = True
@@ -269,6 +327,7 @@ class Conversation:
             things.push_async_callback(self._devices.microphone.close)
             things.callback(self._enter, State.STOPPED)
             things.push_async_callback(self._floor.close)
+            things.push_async_callback(self._choices.close)
 
     def tell(self, event: Event) -> None:
         """Tell every listener. On the event loop."""

@@ -8,6 +8,7 @@ from voxterm.conversation.ears import HeardTurn
 from voxterm.conversation.reply import Reply
 from voxterm.engines.protocols import HEARING_RATE_HZ
 from voxterm.events import TurnAudio, TurnFinished
+from voxterm.history import History
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Exchange:
 
     number: int
     started_at_s: float
+    history: History  # of the dialogue that it belongs to
     typed: str | None = None
     repeats: bool = False  # says an earlier reply once more: no turn of the dialogue
     fed_until_sample: int = 0  # the engine has been given the microphone's samples up to here

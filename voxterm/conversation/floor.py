@@ -13,10 +13,9 @@ from voxterm.conversation.bridge import CLOSE_LIMIT_S, Stream
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.ears import Ears, HeardTurn
 from voxterm.conversation.exchange import Exchange
-from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.reply import Mouth, Reply, Speaker
 from voxterm.conversation.tape import Tape
 from voxterm.engines.protocols import Delta, Understood
-from voxterm.errors import VoxtermError, one_line
 from voxterm.events import (
     Event,
     Interrupted,
@@ -56,14 +55,13 @@ class Floor:
         self._threads = threads
         self._clock = devices.clock
         self._loudspeaker = devices.loudspeaker
-        self._keep_audio = settings.sessions.keep_audio
         self._history = history
         self._tell = tell
         self._ears = Ears(cast.understanding, threads.understanding, self._tell_partial)
-        self._mouth = Mouth(
+        self.mouth = Mouth(
             cast.synthesizer,
             threads.synthesizer,
-            cast.voice,
+            Speaker(cast.voice),
             settings.speech.speed,
             devices.loudspeaker,
             settings.sessions.keep_audio,
@@ -136,7 +134,7 @@ class Floor:
     def answer_typed(self, text: str) -> None:
         """A turn made with the keyboard."""
         self.cut_off(by_voice=False)
-        exchange = Exchange(self.next_turn, self._clock.now(), typed=text)
+        exchange = Exchange(self.next_turn, self._clock.now(), self._history, typed=text)
         self.next_turn += 1
         self._tell(TurnEnded(exchange.number, exchange.started_at_s, typed=text))
         self._answer_at_once(
@@ -149,7 +147,7 @@ class Floor:
         if not text or self.machine.turn_open:
             return
         self.cut_off(by_voice=False)
-        exchange = Exchange(self.next_turn - 1, self._clock.now(), typed="", repeats=True)
+        exchange = Exchange(self.next_turn - 1, self._clock.now(), self._history, typed="", repeats=True)
         self._answer_at_once(exchange, self._threads.understanding.stream(lambda: _said_again(text)))
 
     def cut_off(self, *, by_voice: bool) -> None:
@@ -172,16 +170,42 @@ class Floor:
         self._silence(exchange, by_voice)
         self._conclude(exchange, interrupted=True)
 
+    def break_off(self) -> None:
+        """End what is under way, in the middle of speech too: what was said so far is a turn."""
+        if self.exchange and not self.exchange.over:
+            self.machine.press()
+            for signal in self.machine.release():
+                self.follow(signal)
+        self.cut_off(by_voice=False)
+
+    def take_up(self, history: History) -> None:
+        """Go on with another dialogue. What was broken off before still belongs to the one before."""
+        self._history = history
+        self._last_reply = ""
+
+    async def rest(self) -> None:
+        """Break off, and see the transcripts that are still to come. Nothing is under way when it returns."""
+        self.break_off()
+        for late in list(self._finishing):
+            if late.reply:
+                await late.reply.ended(CLOSE_LIMIT_S)
+        self.break_off()  # who went on speaking meanwhile
+        while self._finishing:
+            late = self._finishing.pop(0)
+            if late.reply:
+                late.reply.cancel()
+            self._conclude_late(late)
+
+    async def spoken(self) -> None:
+        """Wait until no reply is being spoken; what waits for the loudspeaker may still sound."""
+        while self._last and self._last.running:
+            await self._last.ended()
+
     async def close(self) -> None:
         """End what is under way; what was said is kept, with what was heard."""
         if self.exchange and not self.exchange.over:
             self._forget(self.exchange)
-        self.cut_off(by_voice=False)
-        for late in self._finishing:
-            if late.reply:
-                await late.reply.ended(CLOSE_LIMIT_S)
-            self._conclude_late(late)
-        self._finishing.clear()
+        await self.rest()
         if self._last:
             await self._last.ended(CLOSE_LIMIT_S)
 
@@ -196,7 +220,9 @@ class Floor:
     def _open(self, signal: Opened) -> None:
         self.cut_off(by_voice=signal.barge_in)
         started_at_s = self.tape.time_of(signal.from_sample)
-        self.exchange = Exchange(self.next_turn, started_at_s, fed_until_sample=signal.from_sample)
+        self.exchange = Exchange(
+            self.next_turn, started_at_s, self._history, fed_until_sample=signal.from_sample
+        )
         self.next_turn += 1
         self._tell(SpeechStarted(self.exchange.number, started_at_s))
         self._ears.begin()
@@ -233,7 +259,8 @@ class Floor:
         self._attempt(exchange, self._ears.answer(self._history.messages(), self._unanswered()))
 
     def _unanswered(self) -> list[HeardTurn]:
-        return [late.heard for late in self._finishing if late.heard]
+        """Turns of this dialogue that are not in its history yet."""
+        return [late.heard for late in self._finishing if late.heard and late.history is self._history]
 
     def _answer_at_once(self, exchange: Exchange, understood: Stream[Understood]) -> None:
         self.exchange = exchange
@@ -242,7 +269,7 @@ class Floor:
         self._release(exchange)
 
     def _attempt(self, exchange: Exchange, understood: Stream[Understood]) -> None:
-        reply = exchange.reply = Reply(exchange.number, self._mouth, self._clock, self._tell)
+        reply = exchange.reply = Reply(exchange.number, self.mouth, self._clock, self._tell)
         reply.start(understood, after=self._last)
         self._last = reply
         self._heard = NOTHING_HEARD
@@ -292,11 +319,11 @@ class Floor:
         if played_samples is None:
             played_samples = self._loudspeaker.played_samples()
         finished = exchange.finished(played_samples, interrupted, self._clock.now())
-        self._history.add_turn(finished.transcript, finished.heard_reply, interrupted)
-        if exchange.reply and exchange.reply.written:
+        exchange.history.add_turn(finished.transcript, finished.heard_reply, interrupted)
+        if exchange.reply and exchange.reply.written and exchange.history is self._history:
             self._last_reply = exchange.reply.written
         self._tell(finished)
-        if self._keep_audio:
+        if self.mouth.keeps_audio and exchange.reply and exchange.reply.keeps_audio:
             self._tell(exchange.audio(played_samples, self._loudspeaker.rate_hz))
 
     def _conclude_late(self, exchange: Exchange) -> None:
@@ -322,11 +349,7 @@ class Floor:
             self._tell(PartialTranscript(self.exchange.number, text))
 
     def _tell_trouble(self, exchange: Exchange, error: Exception) -> None:
-        if isinstance(error, VoxtermError):
-            self._tell(Trouble(error.what, error.remedy, error.category, exchange.number))
-        else:
-            what = one_line(f"{type(error).__name__}: {error}")
-            self._tell(Trouble(what, "say it again; the next turn works", "engine", exchange.number))
+        self._tell(Trouble.of(error, "say it again; the next turn works", exchange.number))
 
     def _under_way(self) -> Exchange:
         if self.exchange is None:

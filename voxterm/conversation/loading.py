@@ -1,12 +1,51 @@
-"""An engine is loaded on its own thread; a model that does not fit after all gets a smaller place."""
+"""Engines are loaded on their own threads; a model that does not fit after all gets a smaller place."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
-from voxterm.engines.protocols import Engine, LoadProgress, PlacedEngine
+from voxterm.conversation.bridge import loop_caller
+from voxterm.conversation.cast import Cast, EngineThreads
+from voxterm.conversation.reply import Speaker
+from voxterm.engines.protocols import Engine, LoadProgress, PlacedEngine, SpeechSynthesizer, Voice
 from voxterm.errors import EngineMemoryError
 from voxterm.events import Event, Loading, Trouble
+
+
+async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], None]) -> None:
+    """Load all engines side by side, the voice included; `tell` is called on the event loop.
+
+    Raises:
+        EngineLoadError, VoiceError: one of them cannot be had.
+    """
+    call_on_loop = loop_caller()
+
+    def load(engine: Engine) -> None:
+        load_engine(engine, lambda event: call_on_loop(tell, event))
+
+    def load_voice() -> None:
+        load(cast.synthesizer)
+        take_up_voice(cast.synthesizer, Speaker(cast.voice), cast.voice)
+
+    await asyncio.gather(
+        asyncio.to_thread(load, cast.vad),
+        threads.understanding.call(lambda: load(cast.understanding)),
+        threads.synthesizer.call(load_voice),
+    )
+
+
+def take_up_voice(engine: SpeechSynthesizer, speaker: Speaker, before: Voice) -> None:
+    """Have the speaker's voice say something: what it needs is loaded then, and a voice it lacks refused.
+
+    Raises:
+        VoiceError, EngineError: it cannot speak; the speaker's voice is then the one before.
+    """
+    try:
+        next(iter(engine.speak("a", speaker.voice)), None)
+    except BaseException:
+        speaker.voice = before
+        raise
 
 
 def load_engine(engine: Engine, tell: Callable[[Event], None]) -> None:

@@ -46,19 +46,26 @@ LEVEL_S = 0.05
 _NOTHING: Samples = np.zeros(0, np.float32)
 
 
+@dataclass(slots=True)
+class Speaker:
+    """Who speaks. One that cannot be taken up gives way to the voice before, on the engine's thread."""
+
+    voice: Voice
+
+
 @dataclass(frozen=True, slots=True)
 class Mouth:
     """What a reply needs to be spoken: the engine on its thread, its voice, and the loudspeaker."""
 
     engine: SpeechSynthesizer
     thread: EngineThread
-    voice: Voice
+    speaker: Speaker
     speed: float
     loudspeaker: Loudspeaker
     keeps_audio: bool = False
 
     def speak(self, text: str) -> Stream[Spoken]:
-        return self.thread.stream(lambda: iter(self.engine.speak(text, self.voice, self.speed)))
+        return self.thread.stream(lambda: iter(self.engine.speak(text, self.speaker.voice, self.speed)))
 
 
 class Reply:
@@ -85,7 +92,7 @@ class Reply:
         self._may_sound = asyncio.Event()
         self._wanted = True
         self._text_complete = False
-        self._wording = Wording(mouth.voice.tags)
+        self._wording = Wording(mouth.speaker.voice.tags)
         self._lines: asyncio.Queue[Line | None] = asyncio.Queue(LINES_AHEAD)
         self._pacing = Pacing(mouth.loudspeaker.rate_hz)
         self._piece_samples = 0  # of the piece being spoken
@@ -162,6 +169,11 @@ class Reply:
     def speech_behind(self) -> bool:
         """Its speech is being made more slowly than it is played."""
         return self._pacing.behind and self.running
+
+    @property
+    def keeps_audio(self) -> bool:
+        """Its sound is kept as far as it is heard."""
+        return self._mouth.keeps_audio
 
     def has_left(self) -> bool:
         """Whether its first sample has left the loudspeaker; stamps when. Ask before it is cut off."""
