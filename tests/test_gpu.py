@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +17,15 @@ from voxterm.errors import InputError
 from voxterm.gpu import (
     CUDA_CONTEXT_BYTES,
     GB,
+    MemorySnapshot,
     Nvml,
+    Ram,
     known_bandwidth,
     limited,
     most_free,
     parse_size,
     read_ram,
-    snapshot,
+    snapshots,
     typical_gpu,
 )
 
@@ -248,6 +251,14 @@ def test_what_is_no_size_is_said_plainly(text: str) -> None:
         parse_size(text)
 
 
+MAIN = Ram(32 * GB, 20 * GB, 2 * GB)
+
+
+def snapshot(held: Mapping[str, int], library: FakeNvml) -> MemorySnapshot:
+    """Of the memory that cuda:0 is."""
+    return snapshots(held, Nvml(library).gpus({}), MAIN)[0]
+
+
 @given(
     free_gb=st.floats(0, 80),
     own_gb=st.floats(0, 90),
@@ -255,7 +266,7 @@ def test_what_is_no_size_is_said_plainly(text: str) -> None:
 )
 def test_a_snapshot_adds_up_to_the_total(free_gb: float, own_gb: float, held: dict[str, int]) -> None:
     """Whatever NVML and the engines say, read a moment apart, a gauge drawn from it is exactly full."""
-    shot = snapshot(held, Nvml(FakeNvml(free_gb=(free_gb,), own_gb=own_gb)), {})
+    shot = snapshot(held, FakeNvml(free_gb=(free_gb,), own_gb=own_gb))
     parts = [*shot.holders.values(), shot.overhead_bytes, shot.others_bytes, shot.free_bytes]
     assert sum(parts) == shot.total_bytes == 80 * GB
     assert min(parts) >= 0
@@ -264,7 +275,7 @@ def test_a_snapshot_adds_up_to_the_total(free_gb: float, own_gb: float, held: di
 
 def test_a_snapshot_parts_the_process_from_others() -> None:
     held = {"voxtral": 10 * GB, "orpheus": 6 * GB}
-    shot = snapshot(held, Nvml(FakeNvml(own_gb=17.0)), {})
+    shot = snapshot(held, FakeNvml(own_gb=17.0))
     assert (shot.holders, shot.overhead_bytes, shot.others_bytes) == (held, 1 * GB, 3 * GB)
     assert shot.gpu is not None
     assert shot.gpu.utilisation_percent == 41
@@ -272,18 +283,33 @@ def test_a_snapshot_parts_the_process_from_others() -> None:
 
 def test_in_a_container_the_models_are_this_process() -> None:
     """NVML knows processes by their numbers outside; a context is then counted beside the models."""
-    shot = snapshot({"voxtral": 10 * GB}, Nvml(FakeNvml()), {})
+    shot = snapshot({"voxtral": 10 * GB}, FakeNvml())
     assert shot.overhead_bytes == CUDA_CONTEXT_BYTES
     assert shot.others_bytes == 10 * GB - CUDA_CONTEXT_BYTES
-    assert snapshot({}, Nvml(FakeNvml()), {}).overhead_bytes == 0
+    assert snapshot({}, FakeNvml()).overhead_bytes == 0
 
 
 def test_without_a_gpu_a_snapshot_is_of_main_memory() -> None:
-    shot = snapshot({"voxtral": 1_000_000}, Nvml(FakeNvml(driver=False)), {})
+    """The process's own share is split: what a model holds, and Python with all else."""
+    shot = snapshot({"voxtral": GB}, FakeNvml(driver=False))
     assert (shot.title, shot.gpu) == ("RAM", None)
-    assert shot.total_bytes > shot.free_bytes > 0
-    assert shot.holders == {"voxtral": 1_000_000}
-    assert shot.overhead_bytes > 1_000_000, "Python itself"
+    assert (shot.total_bytes, shot.free_bytes) == (32 * GB, 20 * GB)
+    assert (shot.holders, shot.overhead_bytes, shot.others_bytes) == ({"voxtral": GB}, GB, 10 * GB)
+
+
+def test_of_several_gpus_the_one_in_use_comes_first_and_alone_has_holders() -> None:
+    gpus = Nvml(FakeNvml(free_gb=(10.0, 30.0, 20.0))).gpus({})
+    shots = snapshots({"voxtral": 5 * GB}, gpus, MAIN, "cuda:1")
+    assert [shot.gpu and shot.gpu.index for shot in shots] == [1, 0, 2]
+    assert [dict(shot.holders) for shot in shots] == [{"voxtral": 5 * GB}, {}, {}]
+    assert [shot.others_bytes for shot in shots[1:]] == [70 * GB, 60 * GB]
+    assert [shot.overhead_bytes for shot in shots[1:]] == [0, 0]
+
+
+def test_where_models_are_in_main_memory_it_comes_before_the_gpus() -> None:
+    shots = snapshots({"voxtral": GB}, Nvml(FakeNvml()).gpus({}), MAIN, "cpu")
+    assert [shot.title for shot in shots] == ["RAM", "NVIDIA H100 80GB HBM3"]
+    assert [dict(shot.holders) for shot in shots] == [{"voxtral": GB}, {}]
 
 
 def test_main_memory_is_what_the_control_group_allows(tmp_path: Path) -> None:
@@ -301,6 +327,9 @@ def test_main_memory_is_what_the_control_group_allows(tmp_path: Path) -> None:
     (tmp_path / "sys/fs/cgroup/memory.max").write_text("4000000000\n")
     bound = read_ram(tmp_path)
     assert (bound.total_bytes, bound.free_bytes) == (4 * GB, 4 * GB)
+    (tmp_path / "sys/fs/cgroup/memory.current").write_text("3000000000\n")
+    (tmp_path / "sys/fs/cgroup/memory.stat").write_text("anon 1\ninactive_file 1000000000\n")
+    assert read_ram(tmp_path).free_bytes == 2 * GB, "files that were read once can go"
 
 
 def test_a_system_that_tells_nothing_has_no_memory_to_plan_with(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -238,18 +238,25 @@ def limited(gpu: GpuInfo, limit_bytes: int | None) -> GpuInfo:
     return gpu if limit_bytes is None else replace(gpu, free_bytes=min(gpu.free_bytes, limit_bytes))
 
 
-def snapshot(
-    holders: Mapping[str, int], nvml: Nvml, environ: Mapping[str, str], device: str = "cuda:0"
-) -> MemorySnapshot:
-    """Who holds the memory of this device, main memory where there is no such GPU.
+def snapshots(
+    holders: Mapping[str, int], gpus: Sequence[GpuInfo], ram: Ram, device: str = "cuda:0"
+) -> tuple[MemorySnapshot, ...]:
+    """Who holds which memory: first that of the device, then those of the other GPUs.
 
-    `holders`: model → bytes, as the engines count them. They count as this process's, even where NVML cannot
-    tell which process is this one.
+    Where none of the GPUs is the device, main memory is first. `holders`: model → bytes, as the engines count
+    them; all of it lies on the device. It counts as this process's, even where NVML cannot tell which process
+    is this one.
     """
-    gpu = next((found for found in nvml.gpus(environ) if found.device == device), None)
-    if gpu is None:
-        ram = read_ram()
-        return _snapshot("RAM", ram.total_bytes, ram.free_bytes, ram.own_bytes, holders, None)
+    used = next((gpu for gpu in gpus if gpu.device == device), None)
+    first = _of_gpu(used, holders) if used else _of_ram(ram, holders)
+    return (first, *(_of_gpu(gpu, {}) for gpu in gpus if gpu is not used))
+
+
+def _of_ram(ram: Ram, holders: Mapping[str, int]) -> MemorySnapshot:
+    return _snapshot("RAM", ram.total_bytes, ram.free_bytes, ram.own_bytes, holders, None)
+
+
+def _of_gpu(gpu: GpuInfo, holders: Mapping[str, int]) -> MemorySnapshot:
     own_bytes = gpu.own_bytes
     if own_bytes is None:
         own_bytes = sum(holders.values()) + CUDA_CONTEXT_BYTES * bool(holders)
@@ -265,12 +272,22 @@ def read_ram(root: Path = Path("/")) -> Ram:
         if number and number[0].isdecimal():
             info[name] = int(number[0]) * 1024
     pages = " ".join(_lines(root / "proc/self/statm")).split()[1:2]
-    limit = next((int(line) for line in _lines(root / "sys/fs/cgroup/memory.max") if line.isdecimal()), None)
+    group = root / "sys/fs/cgroup"
+    limit = next((int(line) for line in _lines(group / "memory.max") if line.isdecimal()), None)
     total_bytes, free_bytes = info.get("MemTotal", 0), info.get("MemAvailable", 0)
     own_bytes = int(pages[0]) * os.sysconf("SC_PAGE_SIZE") if pages else 0
     if limit is not None:
-        total_bytes, free_bytes = min(total_bytes, limit), min(free_bytes, limit)
+        total_bytes = min(total_bytes, limit)
+        free_bytes = max(0, min(free_bytes, limit - _used_in(group)))
     return Ram(total_bytes, free_bytes, own_bytes)
+
+
+def _used_in(group: Path) -> int:
+    """What the processes of a control group hold, without the files that could be let go of."""
+    used = next((int(line) for line in _lines(group / "memory.current") if line.isdecimal()), 0)
+    stat = dict(line.split(maxsplit=1) for line in _lines(group / "memory.stat") if " " in line)
+    kept = stat.get("inactive_file", "0")
+    return used - int(kept) if kept.isdecimal() else used
 
 
 def parse_size(text: str) -> int:

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from scripted_orpheus import TARA, decoded, fake, frames, samples_of, tokens
+from scripted_orpheus import TARA, FakeModel, decoded, fake, frames, samples_of, tokens
 
 from voxterm.config import EngineSettings
 from voxterm.decoding import Sampling
-from voxterm.engines.orpheus import ENGLISH, SPEAKERS, OrpheusSettings, placed
+from voxterm.engines.orpheus import ENGLISH, SPEAKERS, Orpheus, OrpheusSettings, placed
 from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
 from voxterm.engines.orpheus_text import token_limit
 from voxterm.engines.orpheus_tokens import Frame
-from voxterm.engines.protocols import Placement, SpeechChunk, SpeechTokens, Voice
+from voxterm.engines.protocols import PacedEngine, Placement, SpeechChunk, SpeechTokens, Voice
 from voxterm.errors import EngineError, VoiceError
 from voxterm.voices import Catalogue, voices_folder
 
@@ -211,3 +213,60 @@ def test_its_section_of_the_settings_is_taken_as_it_stands() -> None:
     engine = placed(Placement("cpu", "bf16", 700), **(section | {"checkpoint": "own/model", "seed": 3}))
     assert engine.placement.context_tokens == 700
     assert engine._settings == OrpheusSettings("own/model", seed=3)
+
+
+class SlowModel:
+    """A model that takes a second for each prompt and a hundredth of one for each token, by its own clock."""
+
+    def __init__(self, model: FakeModel) -> None:
+        self.now_s = 0.0
+        self._speech = model.speech
+
+    def now(self) -> float:
+        return self.now_s
+
+    def speech(self, *asked: Any) -> Iterator[int]:
+        self.now_s += 1.0
+        for token in self._speech(*asked):
+            self.now_s += 0.01
+            yield token
+
+
+def slowed(engine: Orpheus, model: FakeModel) -> SlowModel:
+    slow = SlowModel(model)
+    model.speech = slow.speech  # type: ignore[method-assign, assignment]
+    engine._now = slow.now
+    return slow
+
+
+def test_its_speed_is_the_models_own() -> None:
+    """Neither the prompts count, of which a long text has several, nor the time in which nobody listens."""
+    engine, model = fake(tokens(frames(20)))
+    slow = slowed(engine, model)
+    assert isinstance(engine, PacedEngine)
+    assert engine.speeds == {}
+    for _ in engine.speak(" ".join(["A sentence that is as long as some sentences are."] * 16), TARA):
+        slow.now_s += 5.0
+    assert len(model.asked) > 1
+    assert list(engine.speeds) == ["Orpheus"]
+    assert engine.speeds["Orpheus"].tokens_per_s == pytest.approx(100.0)
+    assert engine.speeds["Orpheus"].times_real_time == pytest.approx(100.0 / 82.03, rel=1e-3)
+
+
+def test_its_speed_is_there_while_it_speaks_and_stays_after_a_word_that_says_nothing() -> None:
+    engine, model = fake(tokens(frames(20)), tokens(frames(1)))
+    slowed(engine, model)
+    speech = engine.speak("A sentence.", TARA)
+    next(speech), next(speech)
+    assert engine.speeds["Orpheus"].tokens_per_s == pytest.approx(100.0)
+    speech.close()  # type: ignore[attr-defined]
+    before = engine.speeds
+    list(engine.speak("No.", TARA))
+    assert engine.speeds == before
+
+
+def test_what_it_holds_is_nothing_before_it_is_loaded_and_after_it_is_closed() -> None:
+    engine, _ = fake(tokens(frames(2)))
+    assert engine.memory_bytes == {"Orpheus": 10, "Orpheus cache": 20, "codec": 30}
+    engine.close()
+    assert engine.memory_bytes == {}

@@ -21,6 +21,7 @@ from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
     Message,
+    PacedEngine,
     Placement,
     Samples,
     SpeechLanguageModel,
@@ -317,6 +318,41 @@ def test_a_failure_ends_its_turn_only(
             list(greedy.answer([]))
         assert error.value.remedy
     assert list(greedy.answer([])) == before
+
+
+def test_its_speed_is_that_of_the_reply_without_the_prefill(
+    greedy: Voxtral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transcript's row may go on for long after it: those steps are not the reply's."""
+    now_s = 0.0
+
+    def generate(*_: Any) -> Iterator[tuple[int | None, ...]]:
+        nonlocal now_s
+        now_s += 3.0
+        for number in range(40):
+            now_s += 0.005 if number < 12 else 1.0
+            yield (1_200 + number if number < 12 else None), 1_300 + number
+
+    monkeypatch.setattr(DecodeLoop, "generate", generate)
+    monkeypatch.setattr(greedy, "_now", lambda: now_s)
+    monkeypatch.setattr(greedy, "_speed", None)
+    assert isinstance(greedy, PacedEngine)
+    assert greedy.speeds == {}
+    answered(greedy, clip("demo-2"))
+    assert list(greedy.speeds) == ["Voxtral"]
+    assert greedy.speeds["Voxtral"].tokens_per_s == pytest.approx(200.0)
+    assert greedy.speeds["Voxtral"].times_real_time is None
+
+
+def test_a_typed_line_has_a_speed_and_warming_up_has_none(voxtral_folder: Path) -> None:
+    engine = loaded(voxtral_folder)
+    engine.warm_up()
+    assert engine.speeds == {}
+    list(engine.answer_text([], "Good morning!"))
+    assert engine.speeds["Voxtral"].tokens_per_s > 0
+    assert set(engine.memory_bytes) == {"Voxtral", "Voxtral cache"}
+    engine.close()
+    assert engine.memory_bytes == {}
 
 
 @pytest.mark.gpu

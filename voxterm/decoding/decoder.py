@@ -295,7 +295,7 @@ def _kernels(device: torch.device) -> ModuleType:
         with torch.cuda.device(device):
             fused.probe(device)
     except Exception as error:  # no Triton, no C compiler for it, a GPU that it does not know: each its own
-        warnings.warn(f"decoding without Triton's kernels, more slowly: {error}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"decoding slowly, without Triton's kernels: {error}", RuntimeWarning, stacklevel=2)
         return plain
     return fused
 

@@ -28,10 +28,12 @@ from voxterm.engines.protocols import (
     Samples,
     SpeechChunk,
     SpeechTokens,
+    Speed,
     Spoken,
     Voice,
 )
 from voxterm.engines.snac import SnacCodec
+from voxterm.engines.tempo import Tempo
 from voxterm.engines.time_stretch import FASTEST, SLOWEST, TimeStretch
 from voxterm.errors import CheckpointError, EngineError, VoiceError
 
@@ -54,6 +56,11 @@ SPEAKERS: Mapping[str, str] = {
 }
 
 ANOTHER_SEED = 1 << 20
+
+TITLE = "Orpheus"
+
+REAL_TIME_TOKENS_PER_S = SLOTS * RATE_HZ / FRAME_SAMPLES
+"""82: as many tokens are a second of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ class Orpheus:
         self.placement = placement
         self._settings = settings or OrpheusSettings()
         self._now = now
+        self._tempo = Tempo(now)
+        self._speed: Speed | None = None
         self._codec: SnacCodec | None = None
         self._model: OrpheusModel | None = None
 
@@ -113,7 +122,7 @@ class Orpheus:
         """Capture what a GPU can replay."""
         if self._codec is None or self._model is None:
             raise _not_loaded()
-        with failures("Orpheus", self.placement.device):
+        with failures(TITLE, self.placement.device):
             self._codec.warm_up(range(1, LONGEST_WINDOW_FRAMES + 1))
         self._model.warm_up()
 
@@ -133,13 +142,20 @@ class Orpheus:
     @property
     def memory_bytes(self) -> Mapping[str, int]:
         """What it holds on its device: name → bytes."""
-        if self._codec is None or self._model is None:
+        codec, model = self._codec, self._model  # read once: another thread may close them
+        if codec is None or model is None:
             return {}
         return {
-            "Orpheus": self._model.weight_bytes,
-            "Orpheus cache": self._model.cache_bytes,
-            "codec": self._codec.memory_bytes,
+            TITLE: model.weight_bytes,
+            f"{TITLE} cache": model.cache_bytes,
+            "codec": codec.memory_bytes,
         }
+
+    @property
+    def speeds(self) -> Mapping[str, Speed]:
+        """How fast it made its last speech, the codec's work included: `protocols.PacedEngine`."""
+        speed = self._speed
+        return {TITLE: speed} if speed else {}
 
     def speak(self, text: str, voice: Voice, speed: float = 1.0) -> Iterator[Spoken]:
         """Speak a text as its words, with those tags that the voice knows. Loads the voice's checkpoint.
@@ -198,6 +214,7 @@ class Orpheus:
     ) -> Generator[Spoken, None, None]:
         """The pieces of a text as one speech."""
         stream = SpeechStream(self._decode, self._now, self._settings.first_chunk_frames, speed)
+        self._tempo = Tempo(self._now, REAL_TIME_TOKENS_PER_S)
         begun = False
         for number, piece in enumerate(read):
             for item in self._piece(piece, speaker, stream, seed + number):
@@ -206,6 +223,7 @@ class Orpheus:
                 begun = True
                 yield item
                 stream.resume()
+                self._tempo.resume()
         last = stream.finish()
         if last is None:
             raise EngineError(
@@ -234,13 +252,16 @@ class Orpheus:
         longest = round(settings.max_speech_s * RATE_HZ / FRAME_SAMPLES) * SLOTS
         limit = min(token_limit(piece), longest)
         watch = RunawayWatch(RATE_HZ)
+        self._tempo.prefill()
         with closing(self._model.speech(speaker, piece, limit, sampling, seed)) as tokens:
             for token in tokens:
+                self._tempo.token()
                 frame = builder.push(token)
                 if builder.accepted == 1:
                     yield SpeechTokens()
                 if frame is None:
                     continue
+                self._speed = self._tempo.speed or self._speed
                 samples = stream.push(frame)
                 if samples is not None:
                     yield SpeechChunk(samples)
@@ -251,7 +272,7 @@ class Orpheus:
 
     def _decode(self, frames: Sequence[Frame], first_frame: int) -> Samples:
         assert self._codec is not None
-        with failures("Orpheus", self.placement.device):
+        with failures(TITLE, self.placement.device):
             return self._codec.decode(layers(frames), first_frame)
 
 

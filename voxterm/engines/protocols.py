@@ -158,7 +158,25 @@ class PlacedEngine(Protocol):
 
     @property
     def memory_bytes(self) -> Mapping[str, int]:
-        """What it holds on its device, by what holds it; nothing before `load`."""
+        """What it holds on its device, by what holds it; nothing before `load`. For any thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a model decoded its last answer, or decodes the one under way. Its prefill does not count."""
+
+    tokens_per_s: float
+    times_real_time: float | None = None  # of speech at its own speed; None: what it decodes is no speech
+
+
+@runtime_checkable
+class PacedEngine(Protocol):
+    """An engine that measures how fast it decodes."""
+
+    @property
+    def speeds(self) -> Mapping[str, Speed]:
+        """By model; nothing before the first answer. For any thread."""
         ...
 
 

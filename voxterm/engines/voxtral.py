@@ -8,7 +8,8 @@ that goes on, it is not encoded again.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,12 +31,14 @@ from voxterm.engines.protocols import (
     Message,
     Placement,
     Samples,
+    Speed,
     Transcript,
     Understood,
 )
+from voxterm.engines.tempo import Tempo
 from voxterm.engines.voxtral_model import ARCHITECTURES, AudioEncoder, load_model
 from voxterm.engines.voxtral_prompt import AUDIO_ID, AUTO, END_OF_TEXT_ID, TOKENS_PER_WINDOW, VoxtralPrompts
-from voxterm.engines.voxtral_turn import spoken, understood
+from voxterm.engines.voxtral_turn import REPLY_ROW, spoken, understood
 from voxterm.errors import EngineError
 
 CHECKPOINT = "mistralai/Voxtral-Mini-3B-2507"
@@ -94,14 +97,20 @@ class Voxtral:
         checkpoint: str = CHECKPOINT,
         system_prompt: str = "",
         settings: VoxtralSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`checkpoint` is a folder, or the name of a repository in the Hugging Face cache."""
+        """`checkpoint` is a folder, or the name of a repository in the Hugging Face cache.
+
+        `now`: seconds, by which its speed is measured.
+        """
         self.name = "voxtral"
         self.placement = placement
         self._checkpoint = checkpoint
         self._system_prompt = system_prompt
         self._settings = settings or VoxtralSettings()
+        self._now = now
         self._loaded: _Loaded | None = None
+        self._speed: Speed | None = None
         self._heard: list[Samples] = []
         self._heard_samples = 0
         self._encoded: tuple[int, Tensor] | None = None  # samples; (375 · windows, hidden)
@@ -109,7 +118,14 @@ class Voxtral:
     @property
     def memory_bytes(self) -> Mapping[str, int]:
         """What it holds on its device, by what holds it; nothing before `load`."""
-        return self._loaded.memory_bytes if self._loaded else {}
+        loaded = self._loaded  # read once: another thread may close it
+        return loaded.memory_bytes if loaded else {}
+
+    @property
+    def speeds(self) -> Mapping[str, Speed]:
+        """How fast it wrote its last reply: `protocols.PacedEngine`."""
+        speed = self._speed
+        return {TITLE: speed} if speed else {}
 
     def load(self, progress: LoadProgress) -> None:
         """Take up the model, and memory for `placement.context_tokens` in each row.
@@ -185,7 +201,7 @@ class Voxtral:
             inputs = self._encode(loaded)
         yield AudioEncoded()
         with closing(self._steps(loaded, question, inputs)) as steps:
-            yield from understood(steps, loaded.prompts.piece)
+            yield from understood(self._paced(steps), loaded.prompts.piece)
 
     def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
         """Answer a line that was typed.
@@ -197,7 +213,7 @@ class Voxtral:
         limit = self._settings.reply_tokens
         ids = loaded.prompts.chat_text(history, text, loaded.loop.capacity - limit)
         with closing(self._steps(loaded, _Question((ids,), (limit,)), None)) as steps:
-            yield from spoken(steps, loaded.prompts.piece)
+            yield from spoken(self._paced(steps), loaded.prompts.piece)
 
     def _asked(self, loaded: _Loaded, history: Sequence[Message]) -> _Question:
         """The two prompts over what was heard, in the order of `voxtral_turn`'s rows."""
@@ -241,6 +257,15 @@ class Voxtral:
                 if step is None:
                     return
                 yield step
+
+    def _paced(self, steps: Iterable[tuple[int | None, ...]]) -> Iterator[tuple[int | None, ...]]:
+        """The steps as they come, the reply's tokens counted."""
+        tempo = Tempo(self._now)
+        for step in steps:
+            if step[REPLY_ROW] is not None:
+                tempo.token()
+                self._speed = tempo.speed or self._speed
+            yield step
 
     def _samples(self) -> Samples:
         """All that was heard and kept, in one piece. (N,)"""
