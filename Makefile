@@ -10,7 +10,7 @@ MADE := $(VENV)/made
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 WANTED := pyproject.toml requirements.lock
-TEST_PACKAGES := libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins tmux
+TEST_PACKAGES := libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins tmux openssh-client openssh-server
 PURE_FILES := turns sentences latency history
 
 help: ## print this

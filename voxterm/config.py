@@ -101,6 +101,7 @@ class SessionSettings(_Section):
 
 class ScreenSettings(_Section):
     theme: Text = "textual-dark"
+    watch_loop: bool = False
 
 
 class GpuSettings(_Section):

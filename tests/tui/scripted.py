@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from textual.pilot import Pilot
 
@@ -32,9 +35,20 @@ from voxterm.events import (
     TurnFinished,
     TurnMeasured,
 )
+from voxterm.gauges import Gauges, Speed
+from voxterm.gpu import GpuInfo, MemorySnapshot
 from voxterm.latency import STAGES
 from voxterm.tui.app import VoxtermApp
-from voxterm.tui.controls import PastTurn
+from voxterm.tui.controls import (
+    Conversing,
+    DeviceChoice,
+    DeviceKind,
+    ExportFormat,
+    PastTurn,
+    SessionChoice,
+    Surroundings,
+    VoiceChoice,
+)
 
 NOON = datetime(2025, 7, 14, 12, 0, 0)
 
@@ -58,6 +72,106 @@ class FrozenClock:
 @dataclass(frozen=True)
 class Settings:
     theme: str = "textual-dark"
+    watch_loop: bool = False
+
+
+GB = 10**9
+
+RAM = Gauges((MemorySnapshot("RAM", 16 * GB, 11 * GB, {}, 200_000_000, 5 * GB - 200_000_000, None),), 12.0)
+"""A machine without a GPU."""
+
+
+def gpu(index: int, used_gb: float, **figures: Any) -> GpuInfo:
+    """An H100 as NVML tells of it."""
+    free_bytes = round((79.6 - used_gb) * GB)
+    known = {"utilisation_percent": 41, "temperature_c": 64, "power_w": 212.0, **figures}
+    return GpuInfo(index, "NVIDIA H100 80GB HBM3", round(79.6 * GB), free_bytes, 0, 3.35e12, (9, 0), **known)
+
+
+HOLDERS = {
+    "Voxtral": round(9.4 * GB),
+    "Voxtral cache": round(0.9 * GB),
+    "Orpheus": round(6.6 * GB),
+    "Orpheus cache": round(0.3 * GB),
+    "codec": round(0.08 * GB),
+}
+
+
+def gpu_memory(
+    index: int, used_gb: float, holders: Mapping[str, int] = MappingProxyType({})
+) -> MemorySnapshot:
+    info = gpu(index, used_gb)
+    used_bytes, held_bytes = info.total_bytes - info.free_bytes, sum(holders.values())
+    overhead_bytes = round(0.6 * GB) if holders else 0
+    others_bytes = used_bytes - held_bytes - overhead_bytes
+    return MemorySnapshot(
+        info.name, info.total_bytes, info.free_bytes, holders, overhead_bytes, others_bytes, info
+    )
+
+
+SPEEDS = {"Voxtral": Speed(241.0), "Orpheus": Speed(312.0, 3.8)}
+ONE_GPU = Gauges((gpu_memory(0, 18.4, HOLDERS),), 9.0, SPEEDS)
+FOUR_GPUS = Gauges(
+    (gpu_memory(0, 18.4, HOLDERS), gpu_memory(1, 71.2), gpu_memory(2, 0.5), gpu_memory(3, 40.0)), 31.0, SPEEDS
+)
+
+
+VOICES = [
+    VoiceChoice("tara", "en", "warm, conversational"),
+    VoiceChoice("leo", "en", "deep and calm"),
+    VoiceChoice("ऋतिका", "hi", "clear, lively"),
+    VoiceChoice("长乐", "zh", "young, bright"),
+]
+
+DEVICES = [
+    DeviceChoice("microphone", 3, "USB Audio: Blue Yeti", is_default=True),
+    DeviceChoice("loudspeaker", 4, "HDA Intel PCH: ALC295 Analog", is_default=True),
+    DeviceChoice("loudspeaker", 5, "USB Audio: Headset", is_default=False),
+]
+
+
+@dataclass
+class ScriptedSessions:
+    """Two sessions, of which the newer one is under way; what is asked is written down."""
+
+    current_id: str | None = "20250714-120000-a1b2"
+    calls: list[str] = field(default_factory=list)
+    error: VoxtermError | None = None
+    past: Sequence[PastTurn] = ()
+
+    def list(self) -> Sequence[SessionChoice]:
+        self._note("list")
+        return [
+            SessionChoice("20250714-120000-a1b2", NOON, "", "Hello there.", 2, 61.0, is_current=True),
+            SessionChoice(
+                "20250713-090000-c3d4",
+                NOON - timedelta(days=1, hours=3),
+                "Volcanoes",
+                "What is the tallest mountain?",
+                14,
+                760.0,
+                is_current=False,
+            ),
+        ]
+
+    def rename(self, session_id: str, title: str) -> None:
+        self._note(f"rename {session_id} {title}")
+
+    def delete(self, session_id: str) -> None:
+        self._note(f"delete {session_id}")
+
+    def export(self, session_id: str, form: ExportFormat) -> Path:
+        self._note(f"export {session_id} {form}")
+        return Path(f"/home/ada/voxterm-{session_id}.{form}")
+
+    async def open(self, session_id: str | None) -> Sequence[PastTurn]:
+        self._note(f"open {session_id}")
+        return self.past
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if self.error:
+            raise self.error
 
 
 @dataclass
@@ -110,16 +224,54 @@ class ScriptedControls:
     def play_recording(self) -> None:
         self.calls.append("play")
 
+    def choose_voice(self, name: str) -> None:
+        self.calls.append(f"voice {name}")
+
+    def set_speed(self, speed: float) -> None:
+        self.calls.append(f"speed {speed}")
+
+    def choose_device(self, kind: DeviceKind, wanted: str | int) -> None:
+        self.calls.append(f"{kind} {wanted}")
+
+    def keep_audio(self, kept: bool) -> None:
+        self.calls.append(f"keep audio {kept}")
+
+    def clear_dialogue(self) -> None:
+        self.calls.append("clear")
+
+    async def suspend(self) -> None:
+        self.calls.append("suspend")
+
+    async def resume(self) -> None:
+        self.calls.append("resume")
+
     def stop(self) -> None:
         self.calls.append("stop")
         self._stopped.set()
+
+
+def app_of(
+    controls: ScriptedControls,
+    past: Sequence[PastTurn] = (),
+    gauges: Gauges = RAM,
+    sessions: ScriptedSessions | None = None,
+    settings: Settings = Settings(),
+    now: Callable[[], datetime] | None = None,
+) -> VoxtermApp:
+    """The app of a scripted conversation."""
+    surroundings = Surroundings(lambda: gauges, VOICES, lambda: DEVICES, sessions or ScriptedSessions())
+
+    async def opening() -> Conversing:
+        return Conversing(controls, surroundings, past)
+
+    return VoxtermApp(opening, settings, now or FrozenClock())
 
 
 def scripted_app(
     script: Sequence[Event] = (), past: Sequence[PastTurn] = (), error: VoxtermError | None = None
 ) -> tuple[VoxtermApp, ScriptedControls]:
     controls = ScriptedControls(script, error)
-    return VoxtermApp(controls, Settings(), past, FrozenClock()), controls
+    return app_of(controls, past), controls
 
 
 async def settled(pilot: Pilot[int]) -> None:
@@ -128,6 +280,10 @@ async def settled(pilot: Pilot[int]) -> None:
     for _ in range(100):  # the first picture comes first, then the conversation begins
         await pilot.pause()
         if controls.calls:
+            break
+    for _ in range(100):  # the gauges are read on a thread
+        await pilot.pause()
+        if app.model.gauges or not controls.calls:
             break
     app.show_now()
     await pilot.pause()
@@ -146,8 +302,9 @@ async def left(pilot: Pilot[int]) -> None:
 def _of(pilot: Pilot[int]) -> tuple[VoxtermApp, ScriptedControls]:
     app = pilot.app
     assert isinstance(app, VoxtermApp)
-    assert isinstance(app._controls, ScriptedControls)
-    return app, app._controls
+    controls = app._conversing.controls if app._conversing else ScriptedControls()
+    assert isinstance(controls, ScriptedControls)
+    return app, controls
 
 
 def shown(app: VoxtermApp) -> str:

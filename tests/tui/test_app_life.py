@@ -13,6 +13,7 @@ from scripted import (
     FrozenClock,
     ScriptedControls,
     Settings,
+    app_of,
     left,
     scripted_app,
     settled,
@@ -31,7 +32,6 @@ from voxterm.events import (
     StateChanged,
 )
 from voxterm.tui import app as app_module
-from voxterm.tui.app import VoxtermApp
 from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.model import ScreenModel
@@ -49,7 +49,7 @@ async def test_the_first_picture_is_there_before_the_engines_load() -> None:
             await super().run()
 
     controls = Watching(READY)
-    app = VoxtermApp(controls, Settings(), now=FrozenClock())
+    app = app_of(controls)
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
         assert controls.painted
@@ -70,7 +70,7 @@ async def test_a_conversation_that_does_not_end_is_not_waited_for_for_ever(
 ) -> None:
     monkeypatch.setattr(app_module, "STOP_S", 0.01)
     controls = ScriptedControls(READY, ends_slowly=True)
-    app = VoxtermApp(controls, Settings(), now=FrozenClock())
+    app = app_of(controls)
     async with app.run_test() as pilot:
         await settled(pilot)
         await pilot.press("q")
@@ -98,7 +98,7 @@ async def test_a_failure_is_shown_and_typing_says_why_there_is_no_answer() -> No
 async def test_a_conversation_that_ends_by_itself_says_so() -> None:
     controls = ScriptedControls(READY)
     controls._stopped.set()
-    app = VoxtermApp(controls, Settings(), now=FrozenClock())
+    app = app_of(controls)
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert "the conversation has ended" in shown(app)
@@ -106,12 +106,12 @@ async def test_a_conversation_that_ends_by_itself_says_so() -> None:
 
 def test_a_theme_that_is_not_there_is_a_setting_to_mend() -> None:
     with pytest.raises(ConfigError, match="textual-dark"):
-        VoxtermApp(ScriptedControls(), Settings(theme="textual-drak"))
+        app_of(ScriptedControls(), settings=Settings(theme="textual-drak"))
 
 
 @pytest.mark.parametrize("theme", ["textual-light", "nord", "ansi-dark"])
 async def test_any_theme_can_draw_it(theme: str) -> None:
-    app = VoxtermApp(ScriptedControls(TROUBLE), Settings(theme), now=FrozenClock())
+    app = app_of(ScriptedControls(TROUBLE), settings=Settings(theme))
     async with app.run_test(size=(120, 40)) as pilot:
         await settled(pilot)
         assert "listening" in shown(app)
@@ -142,7 +142,7 @@ async def test_many_deltas_are_drawn_few_times(monkeypatch: pytest.MonkeyPatch) 
         assert sorted(drawn) == ["levels", "text"]
         pane = app.screen.query_one(ConversationPane)
         assert "a" * 40 in shown(app)
-        assert pane.dialogue[-1] == app._model.dialogue[-1]
+        assert pane.dialogue[-1] == app.model.dialogue[-1]
 
 
 async def test_events_from_the_engines_threads_are_shown() -> None:
@@ -159,7 +159,7 @@ async def test_events_from_the_engines_threads_are_shown() -> None:
 async def test_the_state_and_the_time_are_at_the_top() -> None:
     clock = FrozenClock()
     controls = ScriptedControls([*READY, StateChanged(State.THINKING, 0.0)])
-    app = VoxtermApp(controls, Settings(), now=clock)
+    app = app_of(controls, now=clock)
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.pause()
         clock.advance(3723.0)

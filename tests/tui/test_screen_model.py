@@ -45,7 +45,7 @@ from voxterm.events import (
     TurnFinished,
 )
 from voxterm.tui.dialogue import Notice, Problem, Turn, heard_chars
-from voxterm.tui.model import LATENCY_TURNS, MAX_WARNINGS, ScreenModel, apply, failed, refused, resumed
+from voxterm.tui.model import LATENCY_TURNS, MAX_WARNINGS, ScreenModel, apply, failed, gone_on, refused
 
 
 def played(events: Sequence[Event], model: ScreenModel | None = None) -> ScreenModel:
@@ -184,11 +184,11 @@ def test_latencies_and_warnings_are_bounded() -> None:
 
 def test_a_resumed_session_goes_on_after_its_last_turn() -> None:
     """A new turn must not change a past one that has the same number."""
-    model = resumed(PAST)
+    model = gone_on(ScreenModel(), PAST)
     assert model.status.turn == 42
     model = apply(model, SpeechStarted(42, 0.0), NOON)
     assert len(model.dialogue) == 3
-    assert model.dialogue[:2] == resumed(PAST).dialogue
+    assert model.dialogue[:2] == gone_on(ScreenModel(), PAST).dialogue
 
 
 def test_a_failure_stops_the_conversation_and_says_why_a_line_is_not_answered() -> None:

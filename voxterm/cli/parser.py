@@ -71,11 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     _bench_arguments(commands)
     _fetch_arguments(commands)
     _plan_arguments(commands)
+    _doctor_arguments(commands)
     return parser
 
 
 def _run_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     run = _command(commands, "run", "talk on the screen; what voxterm does without a command")
+    run.add_argument(
+        "--tmux", action="store_true", help="in a tmux session of its own, which outlives the link to here"
+    )
     _resume_argument(run)
     run.add_argument("--microphone", metavar="DEVICE", help="name, part of a name or number")
     run.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")
@@ -193,6 +197,17 @@ def _plan_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _json_argument(plan)
     _setting_arguments(plan)
+
+
+def _doctor_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    doctor = _command(
+        commands, "doctor", "look whether voxterm can run here, and what mends it"
+    )
+    doctor.add_argument("--no-sound", action="store_true", help="play no tone and do not listen")
+    doctor.add_argument("--microphone", metavar="DEVICE", help="name, part of a name or number")
+    doctor.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")
+    _json_argument(doctor)
+    _setting_arguments(doctor)
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:

@@ -2,7 +2,9 @@
 
 controls ── events ──► apply ──► ScreenModel ── at most 30 times a second ──► MainScreen ──► panes
     ▲                                                                                        │
-    └──────────────── type, interrupt, mute, talk, repeat, play, stop ◄──────────── keys ────┘
+    └────────── type, interrupt, mute, talk, choose a voice, stop … ◄────── keys (`keys`) ◄──┘
+
+The first picture is there before anything is loaded: the conversation is opened behind it.
 """
 
 from __future__ import annotations
@@ -10,29 +12,42 @@ from __future__ import annotations
 import asyncio
 import difflib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
+from pathlib import PurePath
 from typing import ClassVar
 
-from textual.app import App
-from textual.binding import Binding, BindingType
+from rich.color import ColorSystem
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
 from textual.widgets import Input
 
 from voxterm.errors import ConfigError, VoxtermError
-from voxterm.events import DeviceStatus, Event, Levels, State
+from voxterm.events import DeviceStatus, Event, Levels, State, TurnFinished
 from voxterm.tui import model
-from voxterm.tui.controls import Controls, PastTurn, ScreenSettings
+from voxterm.tui.changes import Changes
+from voxterm.tui.controls import Controls, Conversing, Opening, ScreenSettings
 from voxterm.tui.conversation_pane import ConversationPane
-from voxterm.tui.dialogs import HelpDialog, LogDialog
+from voxterm.tui.dialogs import ExplainDialog, HelpDialog, LogDialog
+from voxterm.tui.errands import Errands
+from voxterm.tui.keys import APP_KEYS, bindings
+from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.pace import Pace
 from voxterm.tui.prompt import TypedLine
+from voxterm.tui.question import Question
 
 TEXT_INTERVAL_S = 1 / 30
 """Over SSH a fast model would else flood the line."""
 
 LEVEL_INTERVAL_S = 1 / 10
+
+GAUGES_INTERVAL_S = 1.0
 
 STOP_S = 5.0
 """How long the conversation may take to give back its devices and to close its store."""
@@ -48,44 +63,36 @@ class VoxtermApp(App[int]):
     """
 
     TITLE = "voxterm"
-    CSS_PATH = "voxterm.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q,ctrl+c", "leave", "quit", priority=True),
-        Binding("q", "leave", "quit"),
-        Binding("space", "talk", "talk"),
-        Binding("m", "mute", "mute"),
-        Binding("escape", "interrupt", "interrupt"),
-        Binding("t", "type", "type"),
-        Binding("r", "repeat", "repeat"),
-        Binding("p", "play", "play"),
-        Binding("l", "log", "log"),
-        Binding("question_mark", "help", "help"),
-        Binding("pageup", "page(-1)", "scroll back"),
-        Binding("pagedown", "page(1)", "scroll forth"),
-        Binding("end", "follow", "follow the talk"),
-    ]
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["voxterm.tcss", "dialogs.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(APP_KEYS)
 
     def __init__(
         self,
-        controls: Controls,
+        opening: Opening,
         settings: ScreenSettings,
-        past: Sequence[PastTurn] = (),
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
+        """`opening` makes the conversation; it is awaited once the first picture is there."""
         super().__init__()
         self._settings = settings
         if settings.theme not in self.available_themes:
             raise _no_such_theme(settings.theme, self.available_themes)
-        self._controls = controls
-        self._now = now
+        self.refusal: VoxtermError | None = None
+        """Why there was no conversation at all; nothing was started then."""
+        self._opening = opening
+        self._conversing: Conversing | None = None
+        self.now = now
         self._started = now()
-        self._model = model.resumed(past)
+        self.model = model.ScreenModel()
         self._main = MainScreen()
+        self._changes = Changes()
         self._text_pace = Pace(self, TEXT_INTERVAL_S, self._show_text)
         self._level_pace = Pace(self, LEVEL_INTERVAL_S, self._show_levels)
         self._is_leaving = False
+        self._unsaved_turns = 0
         self._ended = asyncio.Event()  # the conversation runs no more
+        self._loop_watch = LoopWatch(self._note_block)
+        self._errands = Errands(self)
 
     def get_default_screen(self) -> MainScreen:
         return self._main
@@ -93,14 +100,17 @@ class VoxtermApp(App[int]):
     def on_mount(self) -> None:
         self.theme = self._settings.theme
         self._ended.set()  # it has not begun
+        if self._settings.watch_loop:
+            self._loop_watch.start()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.action_leave)
-        self._main.show(self._model)
+            loop.add_signal_handler(number, self.leave)
+        self._main.show(self.model)
         self._main.set_interval(1.0, self._show_elapsed)
         self.call_after_refresh(self._begin)
 
     def on_unmount(self) -> None:
+        self._loop_watch.stop()
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -110,120 +120,225 @@ class VoxtermApp(App[int]):
         self._show_text()
         self._show_levels()
 
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send only the cells that have changed."""
+        if isinstance(renderable, CompositorUpdate) and not self._batch_count and not self.is_headless:
+            colours = self.console._color_system or ColorSystem.TRUECOLOR
+            renderable = self._changes.since_last(renderable, screen.size, colours)
+        super()._display(screen, renderable)
+
     # ---- the conversation
 
     def _begin(self) -> None:
         """The first picture is there: now engines may take their time."""
-        if self._is_leaving:
-            return
-        self._controls.subscribe(self._hear)
-        self._ended.clear()
-        self.run_worker(self._converse(), name="conversation")
+        if not self._is_leaving:
+            self._ended.clear()
+            self.run_worker(self._converse(), name="conversation")
 
     async def _converse(self) -> None:
         try:
-            await self._controls.run()
-            error = VoxtermError("the conversation has ended", "quit with q, and start voxterm again")
-        except VoxtermError as failure:
-            error = failure
+            error = await self._open_and_run()
         finally:
             self._ended.set()
         if not self._is_leaving:
-            self._change(model.failed(self._model, error, self._now()))
+            self.change(model.failed(self.model, error, self.now()))
 
-    async def _leave(self) -> None:
-        """Let the conversation give back what it holds, then go."""
-        self._controls.stop()
-        with suppress(asyncio.TimeoutError):  # then it is cancelled with the app
-            await asyncio.wait_for(self._ended.wait(), STOP_S)
-        failure = self._model.status.failure
-        code = 0 if failure is None else failure.exit_code
-        self.exit(code, return_code=code)
+    async def _open_and_run(self) -> VoxtermError:
+        """Why the conversation has come to its end."""
+        try:
+            self._conversing = await self._opening()
+        except VoxtermError as refusal:
+            self.refusal = refusal
+            self._is_leaving = True
+            self.exit(refusal.exit_code, return_code=refusal.exit_code)
+            return refusal
+        controls = self._conversing.controls
+        controls.subscribe(self._hear)
+        self._main.threshold = self._conversing.surroundings.speech_threshold
+        if self._conversing.past:
+            self.change(model.gone_on(self.model, self._conversing.past))
+        if self._is_leaving:
+            return VoxtermError("voxterm is leaving", "")
+        gauges = asyncio.create_task(self._watch_gauges(), name="gauges")
+        try:
+            await controls.run()
+        except VoxtermError as failure:
+            return failure
+        finally:
+            gauges.cancel()
+            await asyncio.wait([gauges])
+        return VoxtermError("the conversation has ended", "quit with q, and start voxterm again")
 
-    def _hear(self, event: Event) -> None:
-        self._model = model.apply(self._model, event, self._now())
-        (self._level_pace if isinstance(event, Levels) else self._text_pace).request()
+    async def _watch_gauges(self) -> None:
+        assert self._conversing is not None
+        while True:
+            gauges = await asyncio.to_thread(self._conversing.surroundings.read_gauges)
+            if gauges != self.model.gauges:
+                self.change(replace(self.model, gauges=gauges))
+            await asyncio.sleep(GAUGES_INTERVAL_S)
 
-    def _change(self, changed: model.ScreenModel) -> None:
-        self._model = changed
-        self._text_pace.request()
-
-    def _show_text(self) -> None:
-        self._main.show(self._model)
-
-    def _show_levels(self) -> None:
-        self._main.show_levels(self._model)
-
-    def _show_elapsed(self) -> None:
-        self._main.elapsed_s = max(0, int((self._now() - self._started).total_seconds()))
-
-    # ---- the keys
-
-    def action_leave(self) -> None:
+    def leave(self) -> None:
+        """Leave, once the conversation has given back what it holds."""
         if not self._is_leaving:
             self._is_leaving = True
             self.run_worker(self._leave(), name="leave")
 
+    def _leave_if(self, really: bool | None) -> None:
+        if really:
+            self.leave()
+
+    async def _leave(self) -> None:
+        """Let the conversation give back what it holds, then go."""
+        if self._conversing:
+            self._conversing.controls.stop()
+        with suppress(asyncio.TimeoutError):  # then it is cancelled with the app
+            await asyncio.wait_for(self._ended.wait(), STOP_S)
+        failure = self.model.status.failure
+        code = 0 if failure is None else failure.exit_code
+        self.exit(code, return_code=code)
+
+    def _hear(self, event: Event) -> None:
+        self.model = model.apply(self.model, event, self.now())
+        self._unsaved_turns += isinstance(event, TurnFinished)
+        (self._level_pace if isinstance(event, Levels) else self._text_pace).request()
+
+    def change(self, changed: model.ScreenModel) -> None:
+        self.model = changed
+        self._text_pace.request()
+
+    def note_saved(self, path: PurePath) -> None:
+        """The conversation so far is in this file."""
+        self._unsaved_turns = 0
+        self.change(model.noted(self.model, f"saved as {path}", self.now()))
+
+    def _note_block(self, line: str) -> None:
+        self.change(model.slowed(self.model, line, self.now()))
+
+    def _show_text(self) -> None:
+        self._main.show(self.model)
+
+    def _show_levels(self) -> None:
+        self._main.show_levels(self.model)
+
+    def _show_elapsed(self) -> None:
+        self._main.elapsed_s = max(0, int((self.now() - self._started).total_seconds()))
+
+    # ---- the keys
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The command palette: all that the keys do."""
+        for key in APP_KEYS:
+            if key.action != "command_palette":
+                yield SystemCommand(f"{key.label} ({key.shown})", key.help, self._doing(key.action))
+
+    def _doing(self, action: str) -> Callable[[], object]:
+        return lambda: self.run_worker(self.run_action(action), name=action)
+
+    def action_leave(self) -> None:
+        if self._is_leaving:
+            return
+        if self._unsaved_turns and self._is_unkept():
+            self.push_screen(Question("What was said is not kept anywhere. Quit?"), self._leave_if)
+        else:
+            self.leave()
+
     def action_talk(self) -> None:
-        is_talking = not self._model.status.talking
-        if self._can_ask(State.LOADING, *self._deaf()):
-            self._change(model.talking(self._model, is_talking))
-            self._controls.talk(is_talking)
+        self.talk(not self.model.status.talking)
 
     def action_mute(self) -> None:
-        is_muted = not self._model.status.muted
-        if self._can_ask():
-            self._change(model.muted(self._model, is_muted))
-            self._controls.mute(is_muted)
+        is_muted = not self.model.status.muted
+        if controls := self._can_ask():
+            self.change(model.muted(self.model, is_muted))
+            controls.mute(is_muted)
 
     def action_interrupt(self) -> None:
-        if self._can_ask(State.LOADING):
-            self._controls.interrupt()
+        if controls := self._can_ask(State.LOADING):
+            controls.interrupt()
 
     def action_repeat(self) -> None:
-        if self._can_ask(State.LOADING):
-            self._controls.repeat()
+        if controls := self._can_ask(State.LOADING):
+            controls.repeat()
 
     def action_play(self) -> None:
-        if self._can_ask():
-            self._controls.play_recording()
+        if controls := self._can_ask():
+            controls.play_recording()
+
+    def action_clear(self) -> None:
+        if controls := self._can_ask(State.LOADING):
+            controls.clear_dialogue()
+
+    def action_keep_audio(self) -> None:
+        if controls := self._can_ask(State.LOADING):
+            controls.keep_audio(not self.model.status.keeps_audio)
+
+    def action_speed(self, step: float) -> None:
+        if controls := self._can_ask(State.LOADING):
+            controls.set_speed(round(self.model.status.speed + step, 1))
+
+    def action_voice(self) -> None:
+        if self._conversing and self._can_ask(State.LOADING):
+            self._errands.choose_voice(self._conversing)
+
+    def action_devices(self) -> None:
+        if self._conversing and self._can_ask(State.LOADING):
+            self._errands.choose_device(self._conversing)
+
+    def action_theme(self) -> None:
+        self._errands.choose_theme()
+
+    def action_sessions(self) -> None:
+        if self._conversing:
+            self._errands.show_sessions(self._conversing.surroundings.sessions)
+
+    def action_save(self) -> None:
+        if self._conversing:
+            self._errands.save(self._conversing.surroundings.sessions)
 
     def action_type(self) -> None:
-        self._main.query_one(TypedLine).focus()
+        self._main.action_type()
 
-    def action_page(self, direction: int) -> None:
-        self._main.query_one(ConversationPane).page(direction)
-
-    def action_follow(self) -> None:
-        self._main.query_one(ConversationPane).follow()
+    def action_explain(self) -> None:
+        self.push_screen(ExplainDialog(self.model.latencies))
 
     def action_log(self) -> None:
-        self.push_screen(LogDialog(self._model.warnings))
+        self.push_screen(LogDialog(self.model.warnings))
 
     def action_help(self) -> None:
         self.push_screen(HelpDialog())
 
+    def action_redraw(self) -> None:
+        self._changes.forget()
+        self.refresh(layout=True)
+
+    def talk(self, pressed: bool) -> None:
+        """The talk key goes down, or up."""
+        if pressed != self.model.status.talking and (controls := self._can_ask(State.LOADING, *self._deaf())):
+            self.change(model.talking(self.model, pressed))
+            controls.talk(pressed)
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if text := self._main.query_one(TypedLine).take():
-            self._main.query_one(ConversationPane).follow()
-            if self._model.status.failure is None:
-                self._controls.type_text(text)
-            else:
-                self._change(model.refused(self._model, self._model.status.failure, self._now()))
+        if event.input.id != "typed" or not (text := self._main.query_one(TypedLine).take()):
+            return
+        self._main.query_one(ConversationPane).follow()
+        if self._conversing and self.model.status.failure is None:
+            self._conversing.controls.type_text(text)
+        elif self.model.status.failure:
+            self.change(model.refused(self.model, self.model.status.failure, self.now()))
 
     def _deaf(self) -> tuple[State, ...]:
         """States in which a talk key would open a turn that hears nothing."""
-        is_missing = self._model.devices.microphone.status is DeviceStatus.MISSING
+        is_missing = self.model.devices.microphone.status is DeviceStatus.MISSING
         return (State.MUTED, State.LISTENING) if is_missing else (State.MUTED,)
 
-    def _can_ask(self, *unless: State) -> bool:
-        """Whether the conversation can be asked for something; if it cannot, the bell says so."""
-        can = self._model.status.failure is None and self._model.status.state not in unless
-        if not can:
-            self.bell()
-        return can
+    def _can_ask(self, *unless: State) -> Controls | None:
+        """The conversation, where there is one that can do as it is asked."""
+        is_able = self.model.status.failure is None and self.model.status.state not in unless
+        return self._conversing.controls if self._conversing and is_able else None
+
+    def _is_unkept(self) -> bool:
+        return self._conversing is not None and self._conversing.surroundings.sessions.current_id is None
 
 
-def _no_such_theme(name: str, themes: Mapping[str, object]) -> ConfigError:
-    near = difflib.get_close_matches(name, themes, n=3) or sorted(themes)[:3]
-    return ConfigError(f"screen.theme: there is no theme “{name}”", f"set it to one like {', '.join(near)}")
+def _no_such_theme(wanted: str, known: Mapping[str, object]) -> ConfigError:
+    near = difflib.get_close_matches(wanted, known, n=3) or sorted(known)[:3]
+    return ConfigError(f'screen.theme: there is no theme "{wanted}"', f"near are {', '.join(near)}")

@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus
-from voxterm.tui.figures import gigabytes, meter
+from voxterm.tui.figures import brief, gigabytes, meter
 from voxterm.tui.model import Devices, EngineLoad, Status
 from voxterm.tui.safe_text import safe_line
 from voxterm.tui.wrap import wrap
@@ -59,6 +59,8 @@ def _load(load: EngineLoad, name_cells: int) -> list[_Part]:
     is_done = load.done_bytes >= load.total_bytes
     full, empty = meter(load.done_bytes / load.total_bytes, 16)
     amount = f"  {gigabytes(load.done_bytes)} of {gigabytes(load.total_bytes)}"
+    if load.left_s is not None:
+        amount += f", {brief(load.left_s)} left"
     return [
         ("✓ ", "$text-success") if is_done else ("◌ ", "$text-warning"),
         (f"{name}  ", ""),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, get_args
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -14,8 +16,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from voxterm.tui.dialogue import Dialogue
+from voxterm.tui.matches import Match, matches_in
 from voxterm.tui.placed_strip import placed
-from voxterm.tui.turn_lines import Line, StyleName, lines_of, sounding_row
+from voxterm.tui.turn_lines import WORD_MARK, Line, StyleName, gutter_of, lines_of, sounding_row
 
 
 class ConversationPane(ScrollView, can_focus=False):
@@ -25,7 +28,11 @@ class ConversationPane(ScrollView, can_focus=False):
     """
 
     BORDER_TITLE = "conversation"
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"conversation--{name}" for name in get_args(StyleName)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"conversation--{name}" for name in get_args(StyleName)),
+        "conversation--match",
+        "conversation--match-now",
+    }
 
     dialogue: reactive[Dialogue] = reactive((), repaint=False)
 
@@ -37,6 +44,10 @@ class ConversationPane(ScrollView, can_focus=False):
         self._width = 0
         self._follows = True
         self._is_following_now = False  # it scrolls by itself, not by the person's hand
+        self._sought = ""
+        self._matches: list[Match] = []  # from the top
+        self._match_at = 0  # the one that is shown
+        self._marks: dict[int, list[tuple[int, int, int]]] = {}  # row → (match, first character, end)
 
     @property
     def allow_select(self) -> bool:
@@ -76,6 +87,46 @@ class ConversationPane(ScrollView, can_focus=False):
         rows = max(1, self.scrollable_content_region.height - 1)
         self.scroll_to(y=self.scroll_y + direction * rows, animate=False, immediate=True, force=True)
 
+    def to_start(self) -> None:
+        """Scroll to the beginning of the talk."""
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
+
+    def search(self, sought: str) -> tuple[int, int]:
+        """Mark a text wherever it stands, and show the last of these places: which one it is, of how many."""
+        self._sought = sought
+        self._find()
+        self._match_at = len(self._matches) - 1
+        self.refresh()
+        return self.next_match(0)
+
+    def next_match(self, direction: int) -> tuple[int, int]:
+        """Show the next place, 1, or the one before, −1: which one it is, of how many."""
+        count = len(self._matches)
+        if count:
+            self._match_at = (self._match_at + direction) % count
+            height = self.scrollable_content_region.height
+            row = self._matches[self._match_at].row
+            if not self.scroll_y <= row < self.scroll_y + height:
+                self.scroll_to(y=max(0, row - height // 2), animate=False, immediate=True, force=True)
+            self.refresh()
+        return self._match_at, count
+
+    def _find(self) -> None:
+        self._matches = list(self._found()) if self._sought else []
+        self._match_at = min(self._match_at, len(self._matches) - 1)
+        self._marks = {}
+        for number, match in enumerate(self._matches):
+            for row, start, end in match.spans:
+                self._marks.setdefault(row, []).append((number, start, end))
+
+    def _found(self) -> Iterator[Match]:
+        gutter = gutter_of(self._width)
+        ends = [*self._starts[1:], len(self._lines)]
+        for start, end in zip(self._starts, ends, strict=True):
+            lines = ["".join(text for text, _ in line)[gutter:] for line in self._lines[start:end]]
+            texts = [line.replace(WORD_MARK, " ") for line in lines]
+            yield from matches_in(texts, self._sought, start)
+
     def render_line(self, y: int) -> Strip:
         row = y + round(self.scroll_y)
         width = self.scrollable_content_region.width
@@ -86,7 +137,7 @@ class ConversationPane(ScrollView, can_focus=False):
             Segment(text, self.get_component_rich_style(f"conversation--{style}"))
             for text, style in self._lines[row]
         ]
-        strip = self._selected(Strip(pieces), row).apply_offsets(0, row)
+        strip = self._selected(self._marked(Strip(pieces), row), row).apply_offsets(0, row)
         if (
             self.app.is_headless or self.app.screen is not self.screen
         ):  # a picture, or a dialog cuts the lines
@@ -99,6 +150,17 @@ class ConversationPane(ScrollView, can_focus=False):
 
     def selection_updated(self, selection: Selection | None) -> None:
         self.refresh()
+
+    def _marked(self, strip: Strip, row: int) -> Strip:
+        """With the places in this row that were searched for."""
+        gutter, text = gutter_of(self._width), strip.text
+        for number, start, end in self._marks.get(row, ()):
+            name = "match-now" if number == self._match_at else "match"
+            style = self.get_component_rich_style(f"conversation--{name}")
+            at, to = cell_len(text[: gutter + start]), cell_len(text[: gutter + end])
+            before, inside, after = strip.divide([at, to, strip.cell_length])
+            strip = Strip.join([before, inside.apply_style(style), after])
+        return strip
 
     def _selected(self, strip: Strip, row: int) -> Strip:
         span = self.text_selection.get_span(row) if self.text_selection else None
@@ -124,7 +186,9 @@ class ConversationPane(ScrollView, can_focus=False):
             self._lines.extend(lines_of(entry, self._width))
         self._laid_out = self.dialogue
         self.virtual_size = Size(self._width, max(0, len(self._lines) - 1))
-        if self._follows:
+        if self._sought:
+            self._find()
+        elif self._follows:
             self.follow()
         self._tell_what_is_below()
         self.refresh()

@@ -1,8 +1,8 @@
-"""What lies over the screen for a moment: the help and the log of warnings."""
+"""Texts that lie over the screen for a moment: the help, the log of warnings, the latencies explained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,24 +12,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from voxterm.tui.model import Warned
-from voxterm.tui.safe_text import safe_line, safe_text
+from voxterm.latency import STAGES, Stage
+from voxterm.tui.advice import ADVICE
+from voxterm.tui.figures import BEYOND, milliseconds, verdict
+from voxterm.tui.keys import APP_KEYS, VIEW_KEYS
+from voxterm.tui.log_pane import log_text
+from voxterm.tui.model import Latencies, Warned
 from voxterm.tui.status_line import SIGNS
-
-MAX_CHARS = 1000
-"""How much of a text the log shows."""
-
-_HELP = (
-    ("space", "talk: once to begin, once more to end"),
-    ("m", "mute the microphone, or listen again"),
-    ("esc", "interrupt the reply"),
-    ("t", "type instead of talking; esc leaves the line"),
-    ("r", "repeat the last reply"),
-    ("p", "play voxterm's own recording into the talk"),
-    ("pgup pgdn", "scroll the talk; end follows it again"),
-    ("l", "the log of warnings"),
-    ("q ctrl+q", "quit; while typing, ctrl+q alone"),
-)
 
 _MARKS = (
     ("▌", "the word that sounds now; the dim rest is yet to come"),
@@ -60,7 +49,7 @@ class HelpDialog(_Dialog):
     TITLE_OF_FRAME = "help"
 
     def text(self) -> Content:
-        keys = [_row(key, does, "bold $text-accent") for key, does in _HELP]
+        keys = [_row(key.shown, key.help, "bold $text-accent") for key in (*APP_KEYS, *VIEW_KEYS)]
         marks = [_row(mark, means, "bold") for mark, means in _MARKS]
         states = [
             Content.styled(f"{sign} {state.value:<11}", colour) for state, (sign, colour) in SIGNS.items()
@@ -80,24 +69,31 @@ class LogDialog(_Dialog):
         self._warnings = warnings
 
     def text(self) -> Content:
-        if not self._warnings:
-            return Content.styled("Nothing has gone wrong so far.", "$foreground 60%")
-        return Content("\n").join(_warned(warned) for warned in reversed(self._warnings)).rstrip()
+        return log_text(self._warnings)
+
+
+class ExplainDialog(_Dialog):
+    """What each latency means, how long it took last, and what to try where it is beyond its target."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "dismiss", "close", show=False)]
+    TITLE_OF_FRAME = "latency"
+
+    def __init__(self, latencies: Latencies) -> None:
+        super().__init__()
+        self._last = latencies[-1] if latencies else {}
+
+    def text(self) -> Content:
+        return Content("\n").join(line for stage in STAGES for line in self._lines(stage))
+
+    def _lines(self, stage: Stage) -> Iterator[Content]:
+        last_ms = self._last.get(stage.key)
+        sign, colour = verdict(stage, last_ms)
+        figures = f"{milliseconds(last_ms):>5} of {milliseconds(stage.target_ms)} ms {sign}"
+        yield Content.assemble((f"{stage.label:<16}", "bold"), (figures, colour))
+        yield Content.styled(f"  {ADVICE[stage.key].means}", "$foreground 60%")
+        if sign == BEYOND:
+            yield Content(f"  → {ADVICE[stage.key].to_try}")
 
 
 def _row(key: str, does: str, style: str) -> Content:
     return Content.assemble((f"{key:<11}", style), does)
-
-
-def _warned(warned: Warned) -> Content:
-    """Time and kind, what, and the remedy, each on a line of its own."""
-    return Content.assemble(
-        (f"{warned.at:%H:%M:%S}  ", "$foreground 60%"),
-        (f"{safe_line(warned.category)}\n", "$text-warning"),
-        f"{_bounded(warned.what)}\n",
-        (f"→ {_bounded(warned.remedy)}\n" if warned.remedy else "", "$foreground 60%"),
-    )
-
-
-def _bounded(text: str) -> str:
-    return safe_text(text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}…")

@@ -134,6 +134,17 @@ def with_failure(dialogue: Dialogue, error: VoxtermError, at: datetime) -> Dialo
     return (*dialogue, Notice(at, error.what, error.remedy))
 
 
+def transcript(dialogue: Dialogue) -> str:
+    """The turns as text in Markdown: what was said, and what of the replies was heard."""
+    lines = []
+    for entry in dialogue:
+        if isinstance(entry, Turn):
+            heard = entry.reply[: entry.lost_from].strip()
+            lines.append(f"**you** ({entry.at:%H:%M:%S}): {entry.said.strip()}")
+            lines += [f"**voxterm**: {heard}{' —' if entry.interrupted else ''}"] if heard else []
+    return "\n\n".join(lines) + "\n"
+
+
 def heard_chars(reply: str, heard_reply: str) -> int:
     """How many characters of the reply were heard; white space at the cut counts as heard."""
     heard = len(heard_reply) if reply.startswith(heard_reply) else _common_prefix(reply, heard_reply)

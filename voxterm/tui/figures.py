@@ -19,12 +19,12 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """At most five characters."""
+    """At most four characters."""
     if value_ms is None or not math.isfinite(value_ms):
         return NOTHING
     if value_ms < 9.95:
         return f"{value_ms:.1f}"
-    return f"{value_ms:.0f}" if value_ms < 99_999.5 else f"{min(value_ms / 1000.0, 9999.0):.0f}s"
+    return f"{value_ms:.0f}" if value_ms < 9_999.5 else f"{min(value_ms / 1000.0, 999.0):.0f}s"
 
 
 def verdict(stage: Stage, value_ms: float | None) -> tuple[str, str]:
@@ -53,6 +53,12 @@ def meter(fraction: float, width: int) -> tuple[str, str]:
     return bar, " " * (width - len(bar))
 
 
+def whole_meter(fraction: float, width: int) -> tuple[str, str]:
+    """As `meter`, in whole cells, which move seldom. The empty part shows without colour too."""
+    full = round(min(1.0, max(0.0, fraction)) * width)
+    return "█" * full, "─" * (width - full)
+
+
 def sparkline(values: Sequence[float | None], top: float) -> str:
     """A bar for each value, from 0 to `top` or to the largest beyond it; a space where there is none."""
     top = max((value for value in (top, *values) if value is not None), default=0.0) or 1.0
@@ -63,6 +69,13 @@ def sparkline(values: Sequence[float | None], top: float) -> str:
 
 def gigabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def brief(seconds: float) -> str:
+    """`45 s`, `3 min`, `2 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
 
 
 def hours(seconds: int) -> str:

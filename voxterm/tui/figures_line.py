@@ -9,8 +9,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus, Levels
+from voxterm.gauges import Gauges
 from voxterm.latency import STAGES
 from voxterm.tui.figures import NOTHING, decibels, milliseconds, verdict
+from voxterm.tui.gauge_lines import one_line
 from voxterm.tui.latency_pane import TOTALS
 from voxterm.tui.model import Device, Devices, Latencies
 
@@ -21,12 +23,14 @@ class FiguresLine(Widget):
     latencies: reactive[Latencies] = reactive(())
     levels: reactive[Levels | None] = reactive(None)
     devices: reactive[Devices] = reactive(Devices())
+    gauges: reactive[Gauges | None] = reactive(None)
 
     def __init__(self) -> None:
         super().__init__(id="figures")
 
     def render(self) -> Content:
-        return Content.assemble(" ", *self._latency(), *self._audio())
+        machine = [("  ", ""), *one_line(self.gauges)] if self.gauges else []
+        return Content.assemble(" ", *self._latency(), *self._audio(), *machine)
 
     def _latency(self) -> list[_Part]:
         parts: list[_Part] = []

@@ -9,31 +9,24 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from voxterm.tui.keys import APP_KEYS
 from voxterm.tui.model import Warned
 
-Key: TypeAlias = "tuple[str, str, str]"  # key, what it does, the app's action
+Key: TypeAlias = "tuple[str, str, str]"  # what is on the key, what it does, the app's action
 
-KEYS: tuple[Key, ...] = (
-    ("space", "talk", "talk"),
-    ("m", "mute", "mute"),
-    ("esc", "interrupt", "interrupt"),
-    ("t", "type", "type"),
-    ("r", "repeat", "repeat"),
-    ("p", "play", "play"),
-    ("l", "log", "log"),
-    ("?", "help", "help"),
-    ("q", "quit", "leave"),
-)
+KEYS: tuple[Key, ...] = tuple((key.shown, key.label, key.action) for key in APP_KEYS if key.on_line)
 
 TYPING_KEYS: tuple[Key, ...] = (("enter", "say it", ""), ("esc", "done", ""), ("ctrl+q", "quit", "leave"))
+SEARCHING_KEYS: tuple[Key, ...] = (("enter", "next", ""), ("↑", "before", ""), ("esc", "done", ""))
 
-_GIVEN_UP_FIRST = ("repeat", "play", "log", "mute", "interrupt", "type", "talk")
+_GIVEN_UP_FIRST = ("log", "devices", "sessions", "voice", "mute", "interrupt", "type", "talk")
 """What goes where the line is too short; help tells of all of them."""
 
 
 class KeysLine(Widget):
     warnings: reactive[tuple[Warned, ...]] = reactive(())
     typing: reactive[bool] = reactive(False)
+    searching: reactive[bool] = reactive(False)
 
     def __init__(self) -> None:
         super().__init__(id="keys")
@@ -64,7 +57,7 @@ class KeysLine(Widget):
 
     def _keys(self) -> list[Key]:
         """The keys that fit."""
-        keys = list(TYPING_KEYS if self.typing else KEYS)
+        keys = list(SEARCHING_KEYS if self.searching else TYPING_KEYS if self.typing else KEYS)
         for action in _GIVEN_UP_FIRST:
             if sum(len(key) + len(does) + 3 for key, does, _ in keys) <= self.size.width - len(
                 self._counted()

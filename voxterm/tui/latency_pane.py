@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from textual.content import Content
@@ -9,52 +10,88 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.latency import STAGES, Stage, Summary, summarize
-from voxterm.tui.figures import BEYOND, milliseconds, sparkline, verdict
+from voxterm.tui.figures import BEYOND, meter, milliseconds, sparkline, verdict
 from voxterm.tui.model import LATENCY_TURNS, Latencies
 
 TOTALS = ("response", "voice_to_voice")
 """The stages that say what a person gets; they stand apart."""
+
+_LABEL_CELLS = max(len(stage.label) for stage in STAGES)
+_FIGURE_CELLS, _TARGET_CELLS = 5, 7
+_FIGURES_CELLS = 3 * _FIGURE_CELLS + _TARGET_CELLS + 2  # last, p50, p95, target, and the sign
+_LEAST_BAR_CELLS = 6
+_ROWS = len(STAGES) + 2  # with the heads of the columns and the sparkline
+_LEAST_SCALE_MS = 300.0
 
 _Part: TypeAlias = "tuple[str, str]"  # text, style
 
 
 class LatencyPane(Widget):
     BORDER_TITLE = "latency (ms)"
-    BORDER_SUBTITLE = f"voice-to-voice, last {LATENCY_TURNS} turns"
 
     latencies: reactive[Latencies] = reactive(())
 
     def __init__(self) -> None:
         super().__init__(id="latency")
 
+    def on_mount(self) -> None:
+        self.border_subtitle = f"voice-to-voice, last {LATENCY_TURNS} turns"
+
     def render(self) -> Content:
-        summaries = summarize(self.latencies)
-        parts: list[_Part] = [(f"{'':14}{'last':>6}{'p50':>6}{'p95':>6}{'target':>8}\n", "$foreground 60%")]
-        for stage in STAGES:
-            if stage.key == TOTALS[0]:
-                parts.append((f"{'─' * 40}\n", "$foreground 25%"))
-            parts.extend(self._row(stage, summaries.get(stage.key)))
-        parts.append((f"{'─' * 40}\n", "$foreground 25%"))
-        parts.extend(self._history())
-        return Content.assemble(*parts)
+        lines = list(_lines(self.latencies, self.content_size.width, self.content_size.height))
+        return Content("\n").join(Content.assemble(*line) for line in lines)
 
-    def _row(self, stage: Stage, summary: Summary | None) -> list[_Part]:
-        last_ms = self.latencies[-1].get(stage.key) if self.latencies else None
-        p50_ms, p95_ms = (summary.p50, summary.p95) if summary else (None, None)
-        sign, colour = verdict(stage, last_ms if last_ms is not None else p50_ms)
-        weight = "bold" if stage.key in TOTALS else ""
-        return [
-            (f"{stage.label:<14}", weight),
-            (f"{milliseconds(last_ms):>6}", colour if sign == BEYOND else weight),
-            (f"{milliseconds(p50_ms):>6}{milliseconds(p95_ms):>6}", weight),
-            (f"{milliseconds(stage.target_ms):>6}", "$foreground 60%"),
-            (f" {sign}\n", colour),
-        ]
 
-    def _history(self) -> list[_Part]:
-        """Voice-to-voice of the last turns, newest at the right; a turn on target is half a line high."""
-        target = next(stage for stage in STAGES if stage.key == "voice_to_voice")
-        values = [turn.get(target.key) for turn in self.latencies]
-        bars = sparkline(values, 2 * (target.target_ms or 0.0))
-        colours = [verdict(target, value)[1] for value in values]
-        return [(" " * (LATENCY_TURNS - len(bars)), ""), *zip(bars, colours, strict=True)]
+def _lines(latencies: Latencies, width: int, height: int) -> Iterator[list[_Part]]:
+    """The table, as wide and high as there is room; the lines between its parts go first."""
+    summaries = summarize(latencies)
+    bar_cells = max(0, width - _LABEL_CELLS - _FIGURES_CELLS - 2)
+    bar_cells = bar_cells if bar_cells >= _LEAST_BAR_CELLS else 0
+    top_ms = max(
+        [_LEAST_SCALE_MS, *(value for value in (latencies[-1] if latencies else {}).values() if value)]
+    )
+    rule: list[_Part] = [("─" * width, "$foreground 25%")]
+    has_rules = height >= _ROWS + 2
+    yield _heads(bar_cells)
+    for stage in STAGES:
+        if has_rules and stage.key == TOTALS[0]:
+            yield rule
+        yield _row(stage, latencies, summaries.get(stage.key), bar_cells, top_ms)
+    if has_rules:
+        yield rule
+    yield _history(latencies, width)
+
+
+def _heads(bar_cells: int) -> list[_Part]:
+    figures = "".join(f"{head:>{_FIGURE_CELLS}}" for head in ("last", "p50", "p95"))
+    figures += f"{'target':>{_TARGET_CELLS}}"
+    return [(" " * (_LABEL_CELLS + (bar_cells + 2 if bar_cells else 0)) + figures, "$foreground 60%")]
+
+
+def _row(
+    stage: Stage, latencies: Latencies, summary: Summary | None, bar_cells: int, top_ms: float
+) -> list[_Part]:
+    last_ms = latencies[-1].get(stage.key) if latencies else None
+    p50_ms, p95_ms = (summary.p50, summary.p95) if summary else (None, None)
+    sign, colour = verdict(stage, last_ms if last_ms is not None else p50_ms)
+    weight = "bold" if stage.key in TOTALS else ""
+    parts: list[_Part] = [(f"{stage.label:<{_LABEL_CELLS}}", weight)]
+    if bar_cells:
+        full, empty = meter((last_ms or 0.0) / top_ms, bar_cells)
+        parts += [(" ", ""), (full, colour or "$primary"), (f"{empty} ", "")]
+    return [
+        *parts,
+        (f"{milliseconds(last_ms):>{_FIGURE_CELLS}}", colour if sign == BEYOND else weight),
+        (f"{milliseconds(p50_ms):>{_FIGURE_CELLS}}{milliseconds(p95_ms):>{_FIGURE_CELLS}}", weight),
+        (f"{milliseconds(stage.target_ms):>{_TARGET_CELLS}}", "$foreground 60%"),
+        (f" {sign}", colour),
+    ]
+
+
+def _history(latencies: Latencies, width: int) -> list[_Part]:
+    """Voice-to-voice of the last turns, newest at the right; a turn on target is half a line high."""
+    target = next(stage for stage in STAGES if stage.key == "voice_to_voice")
+    values = [turn.get(target.key) for turn in latencies][-width:]
+    bars = sparkline(values, 2 * (target.target_ms or 0.0))
+    colours = [verdict(target, value)[1] for value in values]
+    return [(" " * max(0, min(width, LATENCY_TURNS) - len(bars)), ""), *zip(bars, colours, strict=True)]

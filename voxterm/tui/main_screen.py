@@ -2,59 +2,94 @@
 
 from __future__ import annotations
 
-from textual import events
+from typing import ClassVar
+
+from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from voxterm.events import Levels
+from voxterm.gauges import Gauges
 from voxterm.tui.audio_pane import AudioPane
 from voxterm.tui.banner import Banner
 from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.dialogue import Dialogue
 from voxterm.tui.figures_line import FiguresLine
+from voxterm.tui.gpu_pane import GpuPane
+from voxterm.tui.keys import VIEW_KEYS, bindings
 from voxterm.tui.keys_line import KeysLine
 from voxterm.tui.latency_pane import LatencyPane
+from voxterm.tui.log_pane import LogPane
 from voxterm.tui.model import Devices, Latencies, ScreenModel, Status, Warned
-from voxterm.tui.prompt import Prompt
+from voxterm.tui.prompt import Prompt, TypedLine
+from voxterm.tui.search_line import SearchInput, SearchLine
 from voxterm.tui.status_line import StatusLine
+from voxterm.tui.tabs_line import VIEWS, TabsLine
 
 MIN_WIDTH, MIN_HEIGHT = 50, 14
 """Below this, the screen only says that it is too small."""
 
 PANES_WIDTH, PANES_HEIGHT = 100, 30
-"""From this size on, the instruments have panes; below it they are one line of figures."""
+"""From this size on, the instruments stand beside the talk; below it, one at a time stands in its place."""
+
+TWO_COLUMNS_WIDTH = 190
+"""From this width on, the instruments have two columns."""
+
+ROOMY_HEIGHT = 40
+"""From this height on, a column of them has room for everything."""
+
+LAYOUTS = ("all", "talk", "instruments")
+"""What is shown where there is room for all of it."""
 
 
 class MainScreen(Screen[None]):
     """`show` takes a model; a pane is drawn anew only where its own part has changed."""
 
     AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(VIEW_KEYS),
+        *((f"{number}", f"view('{name}')") for number, name in enumerate(VIEWS, start=1)),
+    ]
 
     status: var[Status] = var(Status())
     dialogue: var[Dialogue] = var(())
     latencies: var[Latencies] = var(())
     devices: var[Devices] = var(Devices())
     levels: var[Levels | None] = var(None)
+    gauges: var[Gauges | None] = var(None)
     warnings: var[tuple[Warned, ...]] = var(())
     elapsed_s: var[int] = var(0)
+    threshold: var[float] = var(0.5)
     typing: var[bool] = var(False)
+    searching: var[bool] = var(False)
+    view: var[str] = var(VIEWS[0])
+    layout_name: var[str] = var(LAYOUTS[0])
 
     def compose(self) -> ComposeResult:
         yield Static("", id="too-small", markup=False)
         yield StatusLine().data_bind(MainScreen.status, MainScreen.devices, MainScreen.elapsed_s)
+        yield TabsLine().data_bind(MainScreen.view, MainScreen.warnings)
         with Horizontal(id="body"):
             with Vertical(id="talk"):
                 yield Banner().data_bind(MainScreen.status, MainScreen.devices)
                 yield ConversationPane().data_bind(MainScreen.dialogue)
-            with Vertical(id="instruments"):
-                yield LatencyPane().data_bind(MainScreen.latencies)
-                yield AudioPane().data_bind(MainScreen.levels, MainScreen.devices)
-        yield FiguresLine().data_bind(MainScreen.latencies, MainScreen.levels, MainScreen.devices)
+            with Horizontal(id="instruments"):
+                with Vertical(id="of-the-talk"):
+                    yield LatencyPane().data_bind(MainScreen.latencies)
+                    yield AudioPane().data_bind(MainScreen.levels, MainScreen.devices, MainScreen.threshold)
+                with Vertical(id="of-the-machine"):
+                    yield GpuPane().data_bind(MainScreen.gauges)
+                    yield LogPane().data_bind(MainScreen.warnings)
+        yield FiguresLine().data_bind(
+            MainScreen.latencies, MainScreen.levels, MainScreen.devices, MainScreen.gauges
+        )
         yield Prompt()
-        yield KeysLine().data_bind(MainScreen.warnings, MainScreen.typing)
+        yield SearchLine()
+        yield KeysLine().data_bind(MainScreen.warnings, MainScreen.typing, MainScreen.searching)
 
     def show(self, model: ScreenModel) -> None:
         """Show all of the model but its levels."""
@@ -62,20 +97,93 @@ class MainScreen(Screen[None]):
         self.dialogue = model.dialogue
         self.latencies = model.latencies
         self.devices = model.devices
+        self.gauges = model.gauges
         self.warnings = model.warnings
 
     def show_levels(self, model: ScreenModel) -> None:
         self.levels = model.levels
+
+    # ---- what fits
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         is_too_small = width < MIN_WIDTH or height < MIN_HEIGHT
         self.set_class(is_too_small, "-too-small")
         self.set_class(width >= PANES_WIDTH and height >= PANES_HEIGHT, "-panes")
+        self.set_class(width >= TWO_COLUMNS_WIDTH, "-two-columns")
+        self.set_class(height >= ROOMY_HEIGHT, "-roomy")
         if is_too_small:
             self.query_one("#too-small", Static).update(
                 f"terminal too small: {width}×{height}\nvoxterm needs {MIN_WIDTH}×{MIN_HEIGHT}"
             )
+
+    def watch_view(self, before: str, now: str) -> None:
+        self.remove_class(f"-view-{before}")
+        self.add_class(f"-view-{now}")
+
+    def watch_layout_name(self, before: str, now: str) -> None:
+        self.remove_class(f"-layout-{before}")
+        self.add_class(f"-layout-{now}")
+
+    def action_next_view(self, direction: int) -> None:
+        """The next pane; or the next layout, where all panes fit."""
+        if self.has_class("-panes"):
+            self.layout_name = LAYOUTS[(LAYOUTS.index(self.layout_name) + direction) % len(LAYOUTS)]
+        else:
+            self.view = VIEWS[(VIEWS.index(self.view) + direction) % len(VIEWS)]
+
+    def action_view(self, name: str) -> None:
+        self.view = name
+
+    # ---- the talk
+
+    def action_page(self, direction: int) -> None:
+        self.query_one(ConversationPane).page(direction)
+
+    def action_to_start(self) -> None:
+        self.query_one(ConversationPane).to_start()
+
+    def action_follow(self) -> None:
+        self.query_one(ConversationPane).follow()
+
+    def action_search(self) -> None:
+        self.searching = True
+        self.view = VIEWS[0]
+        self.query_one(SearchInput).focus()
+        self._search(self.query_one(SearchInput).value)
+
+    def action_next_match(self, direction: int) -> None:
+        self.query_one(SearchLine).show_found(*self.query_one(ConversationPane).next_match(direction))
+
+    @on(Input.Changed, "#sought")
+    def _search_anew(self, event: Input.Changed) -> None:
+        if self.searching:
+            self._search(event.value)
+
+    @on(Input.Submitted, "#sought")
+    def _search_on(self) -> None:
+        self.action_next_match(-1)  # back in time, where people look for things
+
+    @on(SearchInput.Gone)
+    def _go_to_match(self, event: SearchInput.Gone) -> None:
+        self.action_next_match(event.direction)
+
+    @on(SearchInput.Ended)
+    def _end_search(self) -> None:
+        self.set_focus(None)
+        self.searching = False
+        self._search("")
+
+    def _search(self, sought: str) -> None:
+        self.query_one(SearchLine).show_found(*self.query_one(ConversationPane).search(sought))
+
+    def watch_searching(self, searching: bool) -> None:
+        self.set_class(searching, "-searching")
+
+    # ---- the line for typing
+
+    def action_type(self) -> None:
+        self.query_one(TypedLine).focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.typing = event.widget.id == "typed"

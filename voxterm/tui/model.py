@@ -13,20 +13,25 @@ from typing import TypeAlias
 
 from voxterm.errors import VoxtermError
 from voxterm.events import (
+    AudioKept,
     DeviceChanged,
     DeviceStatus,
+    DialogueCleared,
     Event,
     Levels,
     Loading,
     Ready,
     SpeechStarted,
+    SpeedChanged,
     State,
     StateChanged,
     Trouble,
     TurnDropped,
     TurnEnded,
     TurnMeasured,
+    VoiceChanged,
 )
+from voxterm.gauges import Gauges
 from voxterm.latency import Breakdown
 from voxterm.tui.controls import PastTurn
 from voxterm.tui.dialogue import Dialogue, Notice, apply_to_dialogue, past_dialogue, with_failure
@@ -44,6 +49,16 @@ class EngineLoad:
     engine: str
     done_bytes: int
     total_bytes: int
+    since: datetime  # when it was first heard of
+    now: datetime
+
+    @property
+    def left_s(self) -> float | None:
+        """How long it will take at the pace so far; None: too early to tell."""
+        took_s = (self.now - self.since).total_seconds()
+        if took_s < 1.0 or not 0 < self.done_bytes < self.total_bytes:
+            return None
+        return took_s * (self.total_bytes - self.done_bytes) / self.done_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,10 @@ class Status:
     state: State = State.LOADING
     profile: str = ""
     engines: Mapping[str, str] = field(default_factory=dict)
+    precisions: Mapping[str, str] = field(default_factory=dict)  # by engine
     voice: str = ""
+    speed: float = 1.0
+    keeps_audio: bool = False
     loading: tuple[EngineLoad, ...] = ()
     turn: int = 0
     muted: bool = False  # the person asked for it; the state may still be another
@@ -96,13 +114,29 @@ class ScreenModel:
     latencies: Latencies = ()
     devices: Devices = Devices()
     levels: Levels | None = None
+    gauges: Gauges | None = None
     warnings: tuple[Warned, ...] = ()
 
 
-def resumed(past: Sequence[PastTurn]) -> ScreenModel:
-    """The model at the start of a session that goes on from these turns."""
+def slowed(model: ScreenModel, line: str, at: datetime) -> ScreenModel:
+    """The model after something held the event loop up."""
+    return replace(model, warnings=_bounded(model.warnings, Warned(at, "screen", line, "")))
+
+
+def gone_on(model: ScreenModel, past: Sequence[PastTurn]) -> ScreenModel:
+    """The model after another session was taken up, of which these are the turns."""
     last = max((turn.number for turn in past), default=0)
-    return ScreenModel(status=Status(turn=last), dialogue=past_dialogue(past))
+    return replace(model, status=replace(model.status, turn=last), dialogue=past_dialogue(past), latencies=())
+
+
+def noted(model: ScreenModel, what: str, at: datetime) -> ScreenModel:
+    """The model after something was done that the person asked for."""
+    return replace(model, dialogue=(*model.dialogue, Notice(at, what, is_problem=False)))
+
+
+def troubled(model: ScreenModel, error: VoxtermError, at: datetime) -> ScreenModel:
+    """The model after something that the person asked for has failed."""
+    return apply(model, Trouble(error.what, error.remedy, error.category), at)
 
 
 def apply(model: ScreenModel, event: Event, at: datetime) -> ScreenModel:
@@ -111,7 +145,7 @@ def apply(model: ScreenModel, event: Event, at: datetime) -> ScreenModel:
         return replace(model, levels=event)
     return replace(
         model,
-        status=_status(model.status, event),
+        status=_status(model.status, event, at),
         dialogue=_dialogue(model.dialogue, event, at),
         latencies=_latencies(model.latencies, event),
         devices=_devices(model.devices, event),
@@ -146,31 +180,55 @@ def talking(model: ScreenModel, is_talking: bool) -> ScreenModel:
     return replace(model, status=replace(model.status, talking=is_talking))
 
 
-def _status(status: Status, event: Event) -> Status:
+def _status(status: Status, event: Event, at: datetime) -> Status:
+    changed = status
     match event:
         case StateChanged(state=state):
-            return replace(status, state=state)
+            changed = replace(status, state=state)
         case Loading(engine=engine, done_bytes=done, total_bytes=total):
-            return replace(status, loading=_loading(status.loading, EngineLoad(engine, done, total)))
-        case Ready(profile=profile, engines=engines, voice=voice):
-            return replace(status, profile=profile, engines=engines, voice=voice, loading=())
+            load = EngineLoad(engine, done, total, at, at)
+            changed = replace(status, loading=_loading(status.loading, load))
+        case Ready():
+            changed = _ready(status, event)
+        case VoiceChanged(voice=voice):
+            changed = replace(status, voice=voice, loading=())
+        case SpeedChanged(speed=speed):
+            changed = replace(status, speed=speed)
+        case AudioKept(kept=kept):
+            changed = replace(status, keeps_audio=kept)
         case SpeechStarted(turn=number) | TurnEnded(turn=number):
-            return replace(status, turn=number)
+            changed = replace(status, turn=number)
         case TurnDropped(turn=number) if number == status.turn:
-            return replace(status, turn=number - 1)
-        case _:
-            return status
+            changed = replace(status, turn=number - 1)
+    return changed
+
+
+def _ready(status: Status, event: Ready) -> Status:
+    return replace(
+        status,
+        profile=event.profile,
+        engines=event.engines,
+        precisions=event.precisions,
+        voice=event.voice,
+        speed=event.speed,
+        keeps_audio=event.keeps_audio,
+        loading=(),
+    )
 
 
 def _loading(loading: tuple[EngineLoad, ...], load: EngineLoad) -> tuple[EngineLoad, ...]:
     if any(known.engine == load.engine for known in loading):  # in its place: nothing jumps
-        return tuple(load if known.engine == load.engine else known for known in loading)
+        return tuple(
+            replace(load, since=known.since) if known.engine == load.engine else known for known in loading
+        )
     return (*loading, load)
 
 
 def _dialogue(dialogue: Dialogue, event: Event, at: datetime) -> Dialogue:
     if isinstance(event, Ready) and event.reason:
         return (*dialogue, Notice(at, f"{event.profile}: {event.reason}", is_problem=False))
+    if isinstance(event, DialogueCleared):
+        return (Notice(at, "cleared: the models begin anew", is_problem=False),)
     return apply_to_dialogue(dialogue, event, at)
 
 

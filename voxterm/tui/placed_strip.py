@@ -39,6 +39,11 @@ def placed(strip: Strip, x: int, width: int, style: Style) -> Strip:
     return Strip([Segment(erasing, first.style), *rest, Segment(filling, style)], width)
 
 
+def is_placed(strip: Strip) -> bool:
+    """Whether a part of the strip is written as something else than itself."""
+    return any(isinstance(segment.text, _Written) for segment in strip)
+
+
 def _written(text: str, written: str) -> str:
     piece = _Written(text)
     piece.written = written

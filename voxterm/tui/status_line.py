@@ -76,15 +76,20 @@ class StatusLine(Widget):
         return status.state.value
 
     def _who(self) -> str:
-        engines = " + ".join(dict.fromkeys(self.status.engines.values()))
-        return safe_line(
-            " · ".join(part for part in (self.status.profile, engines, self.status.voice) if part)
+        status = self.status
+        engines = " + ".join(
+            f"{engine} {status.precisions.get(engine, '')}".rstrip()
+            for engine in dict.fromkeys(status.engines.values())
         )
+        speed = "" if status.speed == 1.0 else f"{status.speed:.1f}×"
+        return safe_line(" · ".join(part for part in (status.profile, engines, status.voice, speed) if part))
 
     def _remarks(self) -> list[str]:
         """What is true beside the state."""
         status, devices = self.status, self.devices
         remarks = ["◉ talk"] if status.talking else []
+        if status.keeps_audio:
+            remarks.append("● rec")
         if status.muted and status.state is not State.MUTED:
             remarks.append("⊘ muted")
         for word, device in (("mic", devices.microphone), ("out", devices.loudspeaker)):

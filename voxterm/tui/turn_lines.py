@@ -36,6 +36,8 @@ NARROW_GUTTER = 9
 WIDE_FROM = 56
 """From this width on, the time stands beside the text."""
 
+LONGEST_LINE = 110
+
 WORD_MARK = "▌"
 
 _LOST: StyleName = "lost"
@@ -54,7 +56,8 @@ class _Sheet:
 
     @property
     def text_width(self) -> int:
-        return self.width - self.gutter - 1  # a column is kept for the word mark
+        """A column is kept for the word mark; longer lines than that are hard to read."""
+        return min(self.width - self.gutter - 1, LONGEST_LINE)
 
 
 def lines_of(entry: Entry, width: int) -> list[Line]:
@@ -70,6 +73,11 @@ def lines_of(entry: Entry, width: int) -> list[Line]:
     margins = chain(margin, iter(lambda: "", None))
     lines = [(*_gutter(sheet, text, name), *line) for text, (name, line) in zip(margins, body, strict=False)]
     return [_greyed(line) if is_past else line for line in lines] + [()]
+
+
+def gutter_of(width: int) -> int:
+    """How many characters of each line stand before its text."""
+    return _Sheet(width).gutter
 
 
 def sounding_row(entry: Entry, width: int) -> int | None:
