@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack
 
 from voxterm.cli.wiring import settings_of, store_of
 from voxterm.config import Settings
-from voxterm.errors import InputError
+from voxterm.errors import EngineError, InputError
 from voxterm.tui.app import VoxtermApp
 from voxterm.tui.controls import Conversing
-from voxterm.tui.terminal import screen_alone
+from voxterm.tui.terminal import fit_to_terminal, screen_alone, theme_for
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,12 +25,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tmux:
         from voxterm.cli.tmux import start_in_tmux
 
-        return start_in_tmux(sys.argv[1:], os.environ)
-    with screen_alone(store_of(settings).folder / "stderr.log"):
-        return asyncio.run(_on_screen(settings, arguments.resume))
+        words = [word for word in sys.argv[1:] if word != "--tmux"]
+        start_in_tmux(words if words[:1] == ["run"] else ["run", *words], os.environ)
+    log = store_of(settings).folder / "stderr.log"
+    with screen_alone(log):
+        code = asyncio.run(_on_screen(settings, arguments.resume))
+    if code is None:
+        raise EngineError(
+            f"the screen has failed; {log} says how", "start voxterm --resume: every turn is kept"
+        )
+    return code
 
 
-async def _on_screen(settings: Settings, resume: str | None) -> int:
+async def _on_screen(settings: Settings, resume: str | None) -> int | None:
+    """The exit code; None where the screen itself has failed."""
     async with AsyncExitStack() as things:
 
         async def opening() -> Conversing:
@@ -38,8 +46,10 @@ async def _on_screen(settings: Settings, resume: str | None) -> int:
 
             return await open_conversation(settings, resume, things)
 
-        app = VoxtermApp(opening, settings.screen)
+        theme = theme_for(os.environ, settings.screen.theme)
+        app = VoxtermApp(opening, settings.screen.model_copy(update={"theme": theme}))
+        fit_to_terminal(app, os.environ)
         code = await app.run_async()
     if app.refusal:
         raise app.refusal
-    return code or 0
+    return code

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,10 +18,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import ClassVar
 
-from rich.color import ColorSystem
-from rich.console import RenderableType
-from textual._compositor import CompositorUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -30,17 +26,18 @@ from textual.widgets import Input
 from voxterm.errors import ConfigError, VoxtermError
 from voxterm.events import DeviceStatus, Event, Levels, State, TurnFinished
 from voxterm.tui import model
-from voxterm.tui.changes import Changes
 from voxterm.tui.controls import Controls, Conversing, Opening, ScreenSettings
 from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.dialogs import ExplainDialog, HelpDialog, LogDialog
 from voxterm.tui.errands import Errands
+from voxterm.tui.keyboard import KeyReleased, TalkKey
 from voxterm.tui.keys import APP_KEYS, bindings
 from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.pace import Pace
 from voxterm.tui.prompt import TypedLine
 from voxterm.tui.question import Question
+from voxterm.tui.terminal_app import TerminalApp
 
 TEXT_INTERVAL_S = 1 / 30
 """Over SSH a fast model would else flood the line."""
@@ -52,10 +49,8 @@ GAUGES_INTERVAL_S = 1.0
 STOP_S = 5.0
 """How long the conversation may take to give back its devices and to close its store."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-
-class VoxtermApp(App[int]):
+class VoxtermApp(TerminalApp):
     """The screen of one conversation. Its result is the exit code.
 
     Raises:
@@ -85,14 +80,13 @@ class VoxtermApp(App[int]):
         self._started = now()
         self.model = model.ScreenModel()
         self._main = MainScreen()
-        self._changes = Changes()
         self._text_pace = Pace(self, TEXT_INTERVAL_S, self._show_text)
         self._level_pace = Pace(self, LEVEL_INTERVAL_S, self._show_levels)
-        self._is_leaving = False
         self._unsaved_turns = 0
         self._ended = asyncio.Event()  # the conversation runs no more
         self._loop_watch = LoopWatch(self._note_block)
         self._errands = Errands(self)
+        self._talk_key = TalkKey(self._talk, lambda: self.model.status.talking)
 
     def get_default_screen(self) -> MainScreen:
         return self._main
@@ -102,30 +96,17 @@ class VoxtermApp(App[int]):
         self._ended.set()  # it has not begun
         if self._settings.watch_loop:
             self._loop_watch.start()
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self.leave)
         self._main.show(self.model)
         self._main.set_interval(1.0, self._show_elapsed)
         self.call_after_refresh(self._begin)
 
     def on_unmount(self) -> None:
         self._loop_watch.stop()
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
 
     def show_now(self) -> None:
         """Bring the screen up to date at once."""
         self._show_text()
         self._show_levels()
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Send only the cells that have changed."""
-        if isinstance(renderable, CompositorUpdate) and not self._batch_count and not self.is_headless:
-            colours = self.console._color_system or ColorSystem.TRUECOLOR
-            renderable = self._changes.since_last(renderable, screen.size, colours)
-        super()._display(screen, renderable)
 
     # ---- the conversation
 
@@ -235,6 +216,9 @@ class VoxtermApp(App[int]):
         return lambda: self.run_worker(self.run_action(action), name=action)
 
     def action_leave(self) -> None:
+        self.ask_to_leave()
+
+    def ask_to_leave(self) -> None:
         if self._is_leaving:
             return
         if self._unsaved_turns and self._is_unkept():
@@ -242,8 +226,27 @@ class VoxtermApp(App[int]):
         else:
             self.leave()
 
+    async def give_back(self) -> None:
+        self._talk_key.release()
+        if controls := self._can_ask():
+            await controls.suspend()
+
+    async def take_back(self) -> None:
+        if controls := self._can_ask():
+            await controls.resume()
+
     def action_talk(self) -> None:
-        self.talk(not self.model.status.talking)
+        self._talk_key.press()
+
+    def on_releases_reported(self) -> None:
+        self._talk_key.reports_releases = True
+
+    def on_key_released(self, event: KeyReleased) -> None:
+        if event.key == "space":
+            self._talk_key.release()
+
+    def on_app_blur(self) -> None:
+        self._talk_key.release()
 
     def action_mute(self) -> None:
         is_muted = not self.model.status.muted
@@ -306,12 +309,7 @@ class VoxtermApp(App[int]):
     def action_help(self) -> None:
         self.push_screen(HelpDialog())
 
-    def action_redraw(self) -> None:
-        self._changes.forget()
-        self.refresh(layout=True)
-
-    def talk(self, pressed: bool) -> None:
-        """The talk key goes down, or up."""
+    def _talk(self, pressed: bool) -> None:
         if pressed != self.model.status.talking and (controls := self._can_ask(State.LOADING, *self._deaf())):
             self.change(model.talking(self.model, pressed))
             controls.talk(pressed)

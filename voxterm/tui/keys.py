@@ -74,20 +74,14 @@ APP_KEYS: tuple[Key, ...] = (
     Key(
         "ctrl+z",
         "ctrl+z",
-        "suspend",
+        "suspend_process",
         "suspend",
         "to the shell, the devices given back; fg returns",
         is_urgent=True,
     ),
     Key("q", "q", "leave", "quit", "quit; while typing, ctrl+q", on_line=True),
-    Key(
-        "ctrl+q,ctrl+c",
-        "ctrl+q",
-        "leave",
-        "quit",
-        "quit, from anywhere; ctrl+c twice at once",
-        is_urgent=True,
-    ),
+    Key("ctrl+q", "ctrl+q", "leave", "quit", "quit, from anywhere", is_urgent=True),
+    Key("ctrl+c", "ctrl+c", "break", "break", "quit; twice: at once, whatever still runs", is_urgent=True),
 )
 
 VIEW_KEYS: tuple[Key, ...] = (
