@@ -95,12 +95,19 @@ def _memory(arguments: argparse.Namespace) -> dict[str, object]:
         return _document("memory", figures, given, given.plan.load_order, memory.notes(given))
 
 
+def _screen(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import screen
+
+    return report.document("screen", sys.argv[1:], screen.measure())
+
+
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "turns": _turns,
     "decode": _decode,
     "tts": _tts,
     "reply": _reply,
     "memory": _memory,
+    "screen": _screen,
 }
 
 

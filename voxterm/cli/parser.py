@@ -154,9 +154,12 @@ def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     reply.add_argument("files", nargs="*", type=_path, metavar="FILE", help="what is said (the demo)")
     reply.add_argument("--turns", type=_positive, default=50, metavar="N", help="how many are counted (50)")
     memory = _measurement(kinds, "memory", "what the models take, beside what was planned")
+    screen = _measurement(
+        kinds, "screen", "what the screen costs: bytes over the line, first picture, processor"
+    )
     for parser in (decode, tts, reply, memory):
         _model_arguments(parser)
-    for parser in (turns, decode, tts, reply, memory):
+    for parser in (turns, decode, tts, reply, memory, screen):
         _json_argument(parser)
         _setting_arguments(parser)
 
@@ -200,9 +203,7 @@ def _plan_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _doctor_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
-    doctor = _command(
-        commands, "doctor", "look whether voxterm can run here, and what mends it"
-    )
+    doctor = _command(commands, "doctor", "look whether voxterm can run here, and what mends it")
     doctor.add_argument("--no-sound", action="store_true", help="play no tone and do not listen")
     doctor.add_argument("--microphone", metavar="DEVICE", help="name, part of a name or number")
     doctor.add_argument("--loudspeaker", metavar="DEVICE", help="name, part of a name or number")

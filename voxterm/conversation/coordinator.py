@@ -18,6 +18,7 @@ import numpy as np
 
 from voxterm.audio.devices import Kind
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
+from voxterm.collector import quiet_collector
 from voxterm.config import Settings
 from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
@@ -95,23 +96,28 @@ class Conversation:
         Raises:
             VoxtermError: an engine cannot be loaded.
         """
-        try:
-            self._enter(State.LOADING)
-            await load_cast(self._cast, self._threads, self.tell)
-            if self._stopping:
-                return
-            await self._devices.microphone.open(self.tell)
-            await self._devices.loudspeaker.open(self.tell)
-            self._tell_ready()
-            while not self._stopping:
-                await self._awake.wait()
-                frame = await self._devices.microphone.read()
-                if frame is None:
-                    break
-                if self._awake.is_set():
-                    self._beat(self._as_heard(frame))
-        finally:
-            await self._close()
+        with quiet_collector() as all_is_loaded:
+            try:
+                self._enter(State.LOADING)
+                await load_cast(self._cast, self._threads, self.tell)
+                all_is_loaded()
+                await self._converse()
+            finally:
+                await self._close()
+
+    async def _converse(self) -> None:
+        if self._stopping:
+            return
+        await self._devices.microphone.open(self.tell)
+        await self._devices.loudspeaker.open(self.tell)
+        self._tell_ready()
+        while not self._stopping:
+            await self._awake.wait()
+            frame = await self._devices.microphone.read()
+            if frame is None:
+                break
+            if self._awake.is_set():
+                self._beat(self._as_heard(frame))
 
     def stop(self) -> None:
         """Let `run` come to its end: what is being said is cut, what was said is kept."""

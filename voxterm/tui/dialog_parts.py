@@ -107,7 +107,7 @@ class FootLine(Widget):
     def render(self) -> Content:
         return Content("\n").join(
             Content("  ").join(
-                Content.assemble((key, "bold $text-accent"), f" {does}") for key, does, _ in line
+                Content.assemble((key, "bold $text-primary"), f" {does}") for key, does, _ in line
             )
             for line in self._lines(self.size.width)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,13 +10,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from voxterm.latency import STAGES, Stage
 from voxterm.tui.advice import ADVICE
 from voxterm.tui.figures import BEYOND, milliseconds, verdict
+from voxterm.tui.hanging import Hanging, HangingText
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS
-from voxterm.tui.log_pane import log_text
+from voxterm.tui.log_pane import log_paragraphs
 from voxterm.tui.model import Latencies, Warned
 from voxterm.tui.status_line import SIGNS
 
@@ -26,6 +26,8 @@ _MARKS = (
     ("■", "interrupted: what is struck through was not heard"),
     ("✓ ▲", "within its target, beyond its target"),
 )
+
+_EMPTY = Hanging(Content())
 
 
 class _Dialog(ModalScreen[None]):
@@ -38,9 +40,9 @@ class _Dialog(ModalScreen[None]):
         with VerticalScroll(classes="dialog") as frame:
             frame.border_title = self.TITLE_OF_FRAME
             frame.border_subtitle = "esc closes"
-            yield Static(self.text(), markup=False)
+            yield HangingText(tuple(self.paragraphs()))
 
-    def text(self) -> Content:
+    def paragraphs(self) -> Iterable[Hanging]:
         raise NotImplementedError
 
 
@@ -48,14 +50,18 @@ class HelpDialog(_Dialog):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "dismiss", "close", show=False)]
     TITLE_OF_FRAME = "help"
 
-    def text(self) -> Content:
-        keys = [_row(key.shown, key.help, "bold $text-accent") for key in (*APP_KEYS, *VIEW_KEYS)]
-        marks = [_row(mark, means, "bold") for mark, means in _MARKS]
+    def paragraphs(self) -> Iterable[Hanging]:
         states = [
             Content.styled(f"{sign} {state.value:<11}", colour) for state, (sign, colour) in SIGNS.items()
         ]
-        rows = [Content().join(states[:4]), Content().join(states[4:])]
-        return Content("\n").join([*keys, Content(), *marks, Content(), *rows])
+        return [
+            *(_row(key.shown, key.help, "bold $text-primary") for key in (*APP_KEYS, *VIEW_KEYS)),
+            _EMPTY,
+            *(_row(mark, means, "bold") for mark, means in _MARKS),
+            _EMPTY,
+            Hanging(Content().join(states[:4])),
+            Hanging(Content().join(states[4:])),
+        ]
 
 
 class LogDialog(_Dialog):
@@ -68,8 +74,8 @@ class LogDialog(_Dialog):
         super().__init__()
         self._warnings = warnings
 
-    def text(self) -> Content:
-        return log_text(self._warnings)
+    def paragraphs(self) -> Iterable[Hanging]:
+        return log_paragraphs(self._warnings)
 
 
 class ExplainDialog(_Dialog):
@@ -82,18 +88,23 @@ class ExplainDialog(_Dialog):
         super().__init__()
         self._last = latencies[-1] if latencies else {}
 
-    def text(self) -> Content:
-        return Content("\n").join(line for stage in STAGES for line in self._lines(stage))
+    def paragraphs(self) -> Iterable[Hanging]:
+        return [paragraph for stage in STAGES for paragraph in self._of(stage)]
 
-    def _lines(self, stage: Stage) -> Iterator[Content]:
+    def _of(self, stage: Stage) -> Iterator[Hanging]:
         last_ms = self._last.get(stage.key)
         sign, colour = verdict(stage, last_ms)
-        figures = f"{milliseconds(last_ms):>5} of {milliseconds(stage.target_ms)} ms {sign}"
-        yield Content.assemble((f"{stage.label:<16}", "bold"), (figures, colour))
-        yield Content.styled(f"  {ADVICE[stage.key].means}", "$foreground 60%")
+        target = "" if stage.target_ms is None else f" of {milliseconds(stage.target_ms):>3} "
+        figures = f"{milliseconds(last_ms):>5} ms{target}"
+        yield Hanging(
+            Content.assemble(
+                (f"{stage.label:<16}", "bold"), (figures, colour if sign == BEYOND else ""), (sign, colour)
+            )
+        )
+        yield Hanging(Content("  "), ADVICE[stage.key].means, "$foreground 60%")
         if sign == BEYOND:
-            yield Content(f"  → {ADVICE[stage.key].to_try}")
+            yield Hanging(Content("  → "), ADVICE[stage.key].to_try)
 
 
-def _row(key: str, does: str, style: str) -> Content:
-    return Content.assemble((f"{key:<11}", style), does)
+def _row(key: str, does: str, style: str) -> Hanging:
+    return Hanging(Content.styled(f"{key:<11}", style), does)

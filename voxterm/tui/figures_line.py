@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -11,12 +9,16 @@ from textual.widget import Widget
 from voxterm.events import DeviceStatus, Levels
 from voxterm.gauges import Gauges
 from voxterm.latency import STAGES
-from voxterm.tui.figures import NOTHING, decibels, milliseconds, verdict
-from voxterm.tui.gauge_lines import one_line
+from voxterm.tui.figures import BEYOND, NOTHING, decibels, milliseconds, verdict
+from voxterm.tui.gauge_lines import Part, one_line
 from voxterm.tui.latency_pane import TOTALS
 from voxterm.tui.model import Device, Devices, Latencies
 
-_Part: TypeAlias = "tuple[str, str]"  # text, style
+_DIM = "$foreground 60%"
+_GAP = "  "
+
+_GIVEN_UP_FIRST = ("out", "speech", "mic", "machine", "response")
+"""What goes where the line is too short; the other panes tell of all of them."""
 
 
 class FiguresLine(Widget):
@@ -29,33 +31,39 @@ class FiguresLine(Widget):
         super().__init__(id="figures")
 
     def render(self) -> Content:
-        machine = [("  ", ""), *one_line(self.gauges)] if self.gauges else []
-        return Content.assemble(" ", *self._latency(), *self._audio(), *machine)
+        """The figures in their places, as many as there is room for whole."""
+        figures = {**self._latency(), **self._audio()}
+        if self.gauges:
+            figures["machine"] = one_line(self.gauges)
+        cells = {key: sum(Content(text).cell_length for text, _ in parts) for key, parts in figures.items()}
+        for key in _GIVEN_UP_FIRST:
+            if sum(cells.values()) + len(_GAP) * (len(cells) - 1) + 2 <= self.size.width:
+                break
+            cells.pop(key, None)
+        return Content.assemble(" ", Content(_GAP).join(Content.assemble(*figures[key]) for key in cells))
 
-    def _latency(self) -> list[_Part]:
-        parts: list[_Part] = []
+    def _latency(self) -> dict[str, list[Part]]:
+        figures: dict[str, list[Part]] = {}
         for stage in STAGES:
             if stage.key in TOTALS:
                 value_ms = self.latencies[-1].get(stage.key) if self.latencies else None
                 sign, colour = verdict(stage, value_ms)
-                parts += [
-                    (f"{stage.label} ", "$foreground 60%"),
-                    (f"{milliseconds(value_ms):>5} {sign}  ", colour),
+                figures[stage.key] = [
+                    (f"{stage.label} ", _DIM),
+                    (f"{milliseconds(value_ms):>4} ", colour if sign == BEYOND else ""),
+                    (sign, colour),
                 ]
-        return parts
+        return figures
 
-    def _audio(self) -> list[_Part]:
+    def _audio(self) -> dict[str, list[Part]]:
         levels, devices = self.levels, self.devices
         mic, out = (levels.microphone_dbfs, levels.loudspeaker_dbfs) if levels else (None, None)
         speech = f"{levels.speech_probability:.2f}" if levels else NOTHING
-        return [
-            ("mic ", "$foreground 60%"),
-            (f"{_level(mic, devices.microphone):<7} ", ""),
-            ("out ", "$foreground 60%"),
-            (f"{_level(out, devices.loudspeaker):<7} ", ""),
-            ("speech ", "$foreground 60%"),
-            (speech, ""),
-        ]
+        return {
+            "mic": [("mic ", _DIM), (f"{_level(mic, devices.microphone):<7}", "")],
+            "out": [("out ", _DIM), (f"{_level(out, devices.loudspeaker):<7}", "")],
+            "speech": [("speech ", _DIM), (f"{speech:<4}", "")],
+        }
 
 
 def _level(dbfs: float | None, device: Device) -> str:

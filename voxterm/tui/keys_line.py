@@ -17,7 +17,7 @@ Key: TypeAlias = "tuple[str, str, str]"  # what is on the key, what it does, the
 KEYS: tuple[Key, ...] = tuple((key.shown, key.label, key.action) for key in APP_KEYS if key.on_line)
 
 TYPING_KEYS: tuple[Key, ...] = (("enter", "say it", ""), ("esc", "done", ""), ("ctrl+q", "quit", "leave"))
-SEARCHING_KEYS: tuple[Key, ...] = (("enter", "next", ""), ("↑", "before", ""), ("esc", "done", ""))
+SEARCHING_KEYS: tuple[Key, ...] = (("enter", "further back", ""), ("↓", "forth", ""), ("esc", "done", ""))
 
 _GIVEN_UP_FIRST = ("log", "devices", "sessions", "voice", "mute", "interrupt", "type", "talk")
 """What goes where the line is too short; help tells of all of them."""
@@ -34,7 +34,7 @@ class KeysLine(Widget):
     def render(self) -> Content:
         counted = self._counted()
         line = Content(" ").join(
-            Content.assemble((f" {key} ", "bold $text-accent"), does) for key, does, _ in self._keys()
+            Content.assemble((f" {key} ", "bold $text-primary"), does) for key, does, _ in self._keys()
         )
         gap = max(0, self.size.width - len(counted) - line.cell_length)
         return Content.assemble(line, " " * gap, (counted, "$text-warning"))

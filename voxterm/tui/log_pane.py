@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Static
 
+from voxterm.tui.hanging import Hanging, HangingText
 from voxterm.tui.model import Warned
 from voxterm.tui.safe_text import safe_line, safe_text
 
@@ -18,6 +18,8 @@ MAX_CHARS = 1000
 
 SHOWN = 50
 """How many warnings the pane shows; the dialog shows all that are known."""
+
+_EMPTY = Hanging(Content())
 
 
 class LogPane(VerticalScroll, can_focus=False):
@@ -29,30 +31,33 @@ class LogPane(VerticalScroll, can_focus=False):
         super().__init__(id="log")
 
     def compose(self) -> ComposeResult:
-        yield Static(markup=False)
+        yield HangingText()
 
     def watch_warnings(self) -> None:
         if self.is_mounted:
-            self.query_one(Static).update(log_text(self.warnings[-SHOWN:]))
+            self.query_one(HangingText).paragraphs = log_paragraphs(self.warnings[-SHOWN:])
 
     def on_mount(self) -> None:
         self.watch_warnings()
 
 
-def log_text(warnings: Sequence[Warned]) -> Content:
-    """Time and kind, what, and the remedy of each."""
+def log_paragraphs(warnings: Sequence[Warned]) -> tuple[Hanging, ...]:
+    """Time and kind, what, and the remedy of each, the newest first."""
     if not warnings:
-        return Content.styled("Nothing has gone wrong so far.", "$foreground 60%")
-    return Content("\n").join(_warned(warned) for warned in reversed(warnings)).rstrip()
+        return (Hanging(Content(), "Nothing has gone wrong so far.", "$foreground 60%"),)
+    paragraphs = [paragraph for warned in reversed(warnings) for paragraph in (*_warned(warned), _EMPTY)]
+    return tuple(paragraphs[:-1])
 
 
-def _warned(warned: Warned) -> Content:
-    return Content.assemble(
-        (f"{warned.at:%H:%M:%S}  ", "$foreground 60%"),
-        (f"{safe_line(warned.category)}\n", "$text-warning"),
-        f"{_bounded(warned.what)}\n",
-        (f"→ {_bounded(warned.remedy)}\n" if warned.remedy else "", "$foreground 60%"),
+def _warned(warned: Warned) -> Iterator[Hanging]:
+    yield Hanging(
+        Content.styled(f"{warned.at:%H:%M:%S}  ", "$foreground 60%"),
+        safe_line(warned.category),
+        "$text-warning",
     )
+    yield Hanging(_EMPTY.lead, _bounded(warned.what))
+    if warned.remedy:
+        yield Hanging(Content.styled("→ ", "$foreground 60%"), _bounded(warned.remedy), "$foreground 60%")
 
 
 def _bounded(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from asyncio import constants
 from collections.abc import Callable
 
 LIMIT_S = 0.05
@@ -31,6 +32,8 @@ class LoopWatch(logging.Handler):
         loop = asyncio.get_running_loop()
         loop.set_debug(True)
         loop.slow_callback_duration = limit_s
+        # To note where each callback comes from would take longer than most of them do.
+        constants.DEBUG_STACK_DEPTH = 1  # type: ignore[misc]
         logging.getLogger("asyncio").addHandler(self)
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from voxterm.collector import quiet_collector
 from voxterm.events import (
     DeviceChanged,
     DeviceStatus,
@@ -87,15 +88,17 @@ class PlayedConversation:
         self._tell(DeviceChanged("microphone", DeviceStatus.OPEN, "USB Audio: Blue Yeti"))
         self._tell(DeviceChanged("loudspeaker", DeviceStatus.OPEN, "HDA Intel PCH: ALC295 Analog"))
         self._tell(StateChanged(State.LISTENING, 0.0))
-        levels = asyncio.create_task(self._tell_levels())
-        talk = asyncio.create_task(self._talk())
-        try:
-            await asyncio.wait_for(self._stopped.wait(), self._seconds)
-        except asyncio.TimeoutError:
-            return
-        finally:
-            levels.cancel()
-            talk.cancel()
+        with quiet_collector() as all_is_loaded:
+            all_is_loaded()
+            levels = asyncio.create_task(self._tell_levels())
+            talk = asyncio.create_task(self._talk())
+            try:
+                await asyncio.wait_for(self._stopped.wait(), self._seconds)
+            except asyncio.TimeoutError:
+                return
+            finally:
+                levels.cancel()
+                talk.cancel()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -223,19 +226,26 @@ async def _paced(count: int, seconds: float) -> AsyncIterator[int]:
 
 
 async def play(is_talking: bool, seconds: float, is_watched: bool) -> float:
-    """Show it for so long; where it is watched, the longest block of the event loop, in seconds."""
+    """Show it for so long; where it is watched, the longest block of the event loop, in seconds.
+
+    It is watched from the first picture to the last: before and after, nothing can be missed.
+    """
     conversation = PlayedConversation(is_talking, seconds)
+    watch = LoopWatch()
 
     async def opening() -> Conversing:
+        if is_watched:
+            watch.start(limit_s=0.001)
         return Conversing(conversation, Surroundings(played_gauges, (), lambda: (), NoSessions()))
 
     app = VoxtermApp(opening, _Settings())
-    watch = LoopWatch()
-    if is_watched:
-        watch.start(limit_s=0.001)
-    asyncio.get_running_loop().call_later(seconds, app.leave)
+
+    def end() -> None:
+        watch.stop()
+        app.leave()
+
+    asyncio.get_running_loop().call_later(seconds, end)
     await app.run_async()
-    watch.stop()
     return watch.longest_s
 
 

@@ -15,13 +15,13 @@ from voxterm.tui.safe_text import safe_line
 SIGNS: dict[State, tuple[str, str]] = {
     State.LOADING: ("◌", "$text-warning"),
     State.LISTENING: ("●", "$text-success"),
-    State.HEARING: ("◉", "$text-primary"),
+    State.HEARING: ("◉", "$foreground"),
     State.THINKING: ("◐", "$text-warning"),
-    State.SPEAKING: ("►", "$text-accent"),
+    State.SPEAKING: ("►", "$text-primary"),
     State.MUTED: ("⊘", "$foreground 60%"),
     State.STOPPED: ("■", "$text-error"),
 }
-"""The sign and the colour of each state."""
+"""The sign and the colour of each state: as in the talk, the person has the colour of plain text."""
 
 _NOT_LISTENING: dict[DeviceStatus | None, tuple[str, str, str]] = {
     DeviceStatus.MISSING: ("○", "$text-warning", "no mic"),
@@ -46,9 +46,9 @@ class StatusLine(Widget):
         figures = f"{hours(self.elapsed_s)}  turn {self.status.turn:<4}"
         remarks = "".join(f"{remark}  " for remark in self._remarks())
         room = self.size.width - len(" voxterm  ") - cell_len(remarks) - _STATE_CELLS - len(figures) - 3
-        who = Content(self._who()).truncate(max(0, room), ellipsis=True, pad=True)
+        who = Content(self._who(room)).truncate(max(0, room), ellipsis=True, pad=True)
         return Content.assemble(
-            (" voxterm ", "bold $text-accent"),
+            (" voxterm ", "bold $text-primary"),
             " ",
             who.stylize("$foreground 60%"),
             " ",
@@ -75,14 +75,17 @@ class StatusLine(Widget):
             return f"loading {done * 100 // total}%"
         return status.state.value
 
-    def _who(self) -> str:
+    def _who(self, room: int) -> str:
+        """What fits: the profile tells the engines too, and the voice is what a person chose."""
         status = self.status
         engines = " + ".join(
             f"{engine} {status.precisions.get(engine, '')}".rstrip()
             for engine in dict.fromkeys(status.engines.values())
         )
         speed = "" if status.speed == 1.0 else f"{status.speed:.1f}×"
-        return safe_line(" · ".join(part for part in (status.profile, engines, status.voice, speed) if part))
+        wholes = ((status.profile, engines, status.voice, speed), (status.profile, status.voice, speed))
+        shown = [safe_line(" · ".join(filter(None, whole))) for whole in (*wholes, (status.voice, speed))]
+        return next((who for who in shown if cell_len(who) <= room), shown[-1])
 
     def _remarks(self) -> list[str]:
         """What is true beside the state."""
@@ -93,6 +96,7 @@ class StatusLine(Widget):
         if status.muted and status.state is not State.MUTED:
             remarks.append("⊘ muted")
         for word, device in (("mic", devices.microphone), ("out", devices.loudspeaker)):
-            if device.status is DeviceStatus.RECONNECTING:
+            is_said = device is devices.microphone and status.state is State.LISTENING  # it is the state
+            if device.status is DeviceStatus.RECONNECTING and not is_said:
                 remarks.append(f"↻ {word} reconnecting")
         return remarks

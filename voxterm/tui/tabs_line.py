@@ -21,25 +21,29 @@ class TabsLine(Widget):
         super().__init__(id="tabs")
 
     def render(self) -> Content:
-        return Content.assemble(
-            *(
-                part
-                for number, name in enumerate(VIEWS, start=1)
-                for part in (
-                    (f" {number} ", "bold $text-accent"),
-                    (self._title(name), "reverse" if name == self.view else "$foreground 60%"),
-                )
+        tabs = [
+            Content.assemble(
+                (f"{self._gap}{number} ", "bold $text-primary"),
+                (f" {name} ", "reverse" if name == self.view else "$foreground 60%"),
+                (self._count(name), "$text-warning"),
             )
-        )
+            for number, name in enumerate(VIEWS, start=1)
+        ]
+        return Content().join(tabs)
 
     async def on_click(self, event: events.Click) -> None:
         at = 0
         for name in VIEWS:
-            at += len(f" 1 {self._title(name)}")
+            at += len(f"{self._gap}1  {name} {self._count(name)}")
             if event.x < at:
                 await self.run_action(f"screen.view('{name}')")
                 return
 
-    def _title(self, name: str) -> str:
-        count = f"▲{len(self.warnings)} " if name == "log" and self.warnings else ""
-        return f" {name} {count}"
+    def _count(self, name: str) -> str:
+        return f"▲{len(self.warnings)} " if name == "log" and self.warnings else ""
+
+    @property
+    def _gap(self) -> str:
+        """Between two tabs, where there is room for it."""
+        cells = sum(len(f" 1  {name} {self._count(name)}") for name in VIEWS)
+        return " " if cells <= self.size.width else ""

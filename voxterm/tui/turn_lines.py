@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal, TypeAlias
 
@@ -38,6 +38,9 @@ WIDE_FROM = 56
 
 LONGEST_LINE = 110
 
+MOST_CHARS = 20_000
+"""More of one text is not shown: half an hour of speech. The session keeps it all."""
+
 WORD_MARK = "▌"
 
 _LOST: StyleName = "lost"
@@ -62,7 +65,7 @@ class _Sheet:
 
 def lines_of(entry: Entry, width: int) -> list[Line]:
     """The lines of an entry, none wider than `width` cells, an empty one at the end."""
-    sheet = _Sheet(width)
+    sheet, entry = _Sheet(width), _bounded(entry)
     if isinstance(entry, Notice):
         body = [("", line) for line in _notice(entry, sheet.text_width)]
         margin = [entry.at.strftime("%H:%M:%S")]
@@ -82,6 +85,7 @@ def gutter_of(width: int) -> int:
 
 def sounding_row(entry: Entry, width: int) -> int | None:
     """The line of an entry that sounds now, or will sound next; None where all of it has been said."""
+    entry = _bounded(entry)
     if not isinstance(entry, Turn) or not entry.reply:
         return None
     if not entry.word_end and (entry.finished or entry.interrupted):
@@ -91,6 +95,32 @@ def sounding_row(entry: Entry, width: int) -> int | None:
     sounding = len(safe_text(entry.reply[: entry.word_end or entry.heard_chars]))
     rows = sum(start < sounding for start, _ in wrap(text, text_width))
     return len(_said(entry, text_width)) + max(0, rows - 1)
+
+
+def _bounded(entry: Entry) -> Entry:
+    """The entry with no more of its texts than is shown."""
+    if isinstance(entry, Notice):
+        longest = max(len(entry.what), len(entry.remedy))
+        return (
+            replace(entry, what=_part(entry.what), remedy=_part(entry.remedy))
+            if longest > MOST_CHARS
+            else entry
+        )
+    if max(len(entry.said), len(entry.reply)) <= MOST_CHARS:
+        return entry
+    return replace(
+        entry,
+        said=_part(entry.said),
+        reply=_part(entry.reply),
+        heard_chars=min(entry.heard_chars, MOST_CHARS),
+        word_from=min(entry.word_from, MOST_CHARS),
+        word_end=min(entry.word_end, MOST_CHARS),
+    )
+
+
+def _part(text: str) -> str:
+    more = len(text) - MOST_CHARS
+    return f"{text[:MOST_CHARS]} … {more} characters more" if more > 0 else text
 
 
 def _gutter(sheet: _Sheet, margin: str, name: str) -> Line:
