@@ -169,7 +169,7 @@ async def test_the_state_and_the_time_are_at_the_top() -> None:
         top = app.screen.query_one(StatusLine).render().plain
         assert "◐ thinking" in top
         assert "01:02:03" in top
-        assert "voxtral + orpheus" in top
+        assert "voxtral bf16 + orpheus bf16" in top
 
 
 async def test_a_remedy_that_helps_both_devices_is_said_once() -> None:

@@ -7,7 +7,19 @@ import unicodedata
 
 import pytest
 from rich.console import Console
-from scripted import NOON, READY, finished, scripted_app, settled, shown
+from scripted import (
+    GB,
+    NOON,
+    READY,
+    FrozenClock,
+    ScriptedControls,
+    ScriptedSessions,
+    Settings,
+    finished,
+    scripted_app,
+    settled,
+    shown,
+)
 
 from voxterm.events import (
     DeviceChanged,
@@ -19,12 +31,24 @@ from voxterm.events import (
     ReplyDelta,
     ReplyHeard,
     SpeechStarted,
+    State,
+    StateChanged,
     TranscriptReady,
     Trouble,
     TurnEnded,
+    VoiceChanged,
 )
+from voxterm.gauges import Gauges, Speed
+from voxterm.gpu import GpuInfo, MemorySnapshot
 from voxterm.tui.app import VoxtermApp
-from voxterm.tui.controls import PastTurn
+from voxterm.tui.controls import (
+    Conversing,
+    DeviceChoice,
+    PastTurn,
+    SessionChoice,
+    Surroundings,
+    VoiceChoice,
+)
 
 HOSTILE = {
     "markup": "[bold red]x[/] [/] [b [link=http://x]y[/link] [$error]z[/]",
@@ -59,7 +83,28 @@ def every_text(text: str) -> list[Event]:
         Trouble(text, text, text, turn=1),
         finished(1, text, text, heard=text[: len(text) // 2]),
         Trouble(text, text, text),
+        VoiceChanged(text),
     ]
+
+
+def hostile_app(text: str) -> VoxtermApp:
+    """A conversation whose voices, devices, sessions, GPU and models bear the text as their names."""
+    info = GpuInfo(0, text, 8 * GB, 4 * GB, 0)
+    memory = MemorySnapshot(text, 8 * GB, 4 * GB, {text: GB}, 0, 3 * GB, info)
+    sessions = ScriptedSessions()
+    sessions.list = lambda: [SessionChoice(text, NOON, text, text, 1, 1.0, is_current=False)]  # type: ignore[method-assign]
+    surroundings = Surroundings(
+        lambda: Gauges((memory, memory), 5.0, {text: Speed(9.0, 1.0)}),
+        [VoiceChoice(text, text, text)],
+        lambda: [DeviceChoice("microphone", text, text, is_default=True)],
+        sessions,
+    )
+
+    async def opening() -> Conversing:
+        script = [*every_text(text), StateChanged(State.LISTENING, 0.0)]
+        return Conversing(ScriptedControls(script), surroundings)
+
+    return VoxtermApp(opening, Settings(), FrozenClock())
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
@@ -81,12 +126,35 @@ async def test_a_hostile_text_is_only_shown(text: str) -> None:
     assert time.monotonic() - began < 20.0
 
 
-def assert_harmless(app: VoxtermApp) -> None:
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_hostile_names_are_only_shown(text: str) -> None:
+    app = hostile_app(text)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        assert_harmless(app)
+        for key in ("v", "d", "s", "e", "k"):
+            await pilot.press(key)
+            await pilot.pause(0.05)
+            assert app.screen is not app._main
+            assert_harmless(app)
+            await pilot.press("escape")
+        await pilot.resize_terminal(80, 24)
+        for key in "23451":
+            await pilot.press(key)
+            await settled(pilot)
+            assert_harmless(app, width=80)
+        await pilot.press("slash", "x")
+        await settled(pilot)
+        assert_harmless(app, width=80)
+        assert app.is_running
+
+
+def assert_harmless(app: VoxtermApp, width: int = 120) -> None:
     for character in shown(app):
         assert character in "\n\u200c\u200d" or character.isprintable(), f"U+{ord(character):04X}"
         assert unicodedata.bidirectional(character) not in ("RLO", "LRO", "RLE", "LRE", "RLI", "LRI", "FSI")
     for row in app.screen._compositor.render_strips():
-        assert row.cell_length == 120
+        assert row.cell_length == width
         assert "\x1b]" not in row.render(Console(force_terminal=True))
         for segment in row:
             assert "@click" not in (segment.style.meta if segment.style else {})
