@@ -55,8 +55,16 @@ def test_what_libraries_print_goes_to_the_log(tmp_path: Path) -> None:
     assert log.read_text() == "printed from C\nprinted by a child\n"
 
 
+def test_the_folder_of_the_log_is_made(tmp_path: Path) -> None:
+    """On the very first start there is none yet."""
+    log = tmp_path / "state" / "voxterm" / "stderr.log"
+    assert printed_with(log) == "the picture\nafter\nrestored\n"
+    assert log.read_text() == "printed from C\nprinted by a child\n"
+
+
 def test_a_log_that_cannot_be_written_spoils_nothing(tmp_path: Path) -> None:
-    assert printed_with(tmp_path / "missing" / "stderr.log") == "the picture\nafter\nrestored\n"
+    (tmp_path / "file").touch()
+    assert printed_with(tmp_path / "file" / "stderr.log") == "the picture\nafter\nrestored\n"
 
 
 # ---- what it can show

@@ -88,7 +88,7 @@ def _begin(tmux: str, command: Sequence[str], environ: Mapping[str, str]) -> Non
         for variable, value in session_environment(environ).items():
             file.write(f"export {variable}={shlex.quote(value)}\n")
     done = _tmux(
-        [tmux, "new-session", "-d", "-s", SESSION, "-c", str(Path.cwd())]
+        [tmux, "new-session", "-d", "-s", SESSION, "-n", SESSION, "-c", str(Path.cwd())]
         + [_literal(word) for word in ("/bin/sh", "-c", _RUN, SESSION, name, *command)],
         environ,
     )
@@ -101,8 +101,12 @@ def _begin(tmux: str, command: Sequence[str], environ: Mapping[str, str]) -> Non
 
 
 def _fit(tmux: str, environ: Mapping[str, str]) -> None:
-    """Esc is to interrupt at once, and a lost focus to end a held key. tmux has both only for all sessions:
-    the wait for Esc is shortened, never lengthened, and focus is told only to programs that ask for it."""
+    """Give the session what it needs. Its status line is off: voxterm has the whole terminal.
+
+    Esc is to interrupt at once, and a lost focus to end a held key. tmux has both only for all sessions:
+    the wait for Esc is shortened, never lengthened, and focus is told only to programs that ask for it.
+    """
+    _tmux([tmux, "set-option", "-t", f"={SESSION}:", "status", "off"], environ)
     waits = _tmux([tmux, "show-options", "-sv", "escape-time"], environ).stdout.strip()
     if not waits.isdecimal() or int(waits) > ESCAPE_MS:
         _tmux([tmux, "set-option", "-s", "escape-time", str(ESCAPE_MS)], environ)

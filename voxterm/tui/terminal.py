@@ -57,6 +57,7 @@ def screen_alone(log: Path) -> Iterator[None]:
     kept = sys.__stderr__
     screen = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
     try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         printed = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError:
         printed = os.open(os.devnull, os.O_WRONLY)
