@@ -34,6 +34,7 @@ from voxterm.events import (
     TurnEnded,
     TurnFinished,
     TurnMeasured,
+    VoiceChanged,
 )
 from voxterm.gauges import Gauges, Speed
 from voxterm.gpu import GpuInfo, MemorySnapshot
@@ -276,15 +277,15 @@ def scripted_app(
 
 async def settled(pilot: Pilot[int]) -> None:
     """Return when the script has been told and all of it is on the screen."""
-    app, controls = _of(pilot)
     for _ in range(100):  # the first picture comes first, then the conversation begins
         await pilot.pause()
+        app, controls = _of(pilot)  # there are none until it has
         if controls.calls:
             break
     for _ in range(100):  # the gauges are read on a thread
-        await pilot.pause()
-        if app.model.gauges or not controls.calls:
+        if app.model.gauges or app.model.status.failure or not controls.calls:
             break
+        await pilot.pause()
     app.show_now()
     await pilot.pause()
 
@@ -317,7 +318,12 @@ def shown(app: VoxtermApp) -> str:
 
 READY: list[Event] = [
     StateChanged(State.LOADING, 0.0),
-    Ready("voxtral-orpheus", {"hears": "voxtral", "answers": "voxtral", "speaks": "orpheus"}, "tara (en)"),
+    Ready(
+        "voxtral-orpheus",
+        {"hears": "voxtral", "answers": "voxtral", "speaks": "orpheus"},
+        "tara",
+        precisions={"voxtral": "bf16", "orpheus": "bf16"},
+    ),
     DeviceChanged("microphone", DeviceStatus.OPEN, "USB Audio: Blue Yeti"),
     DeviceChanged("loudspeaker", DeviceStatus.OPEN, "HDA Intel PCH: ALC295 Analog"),
     StateChanged(State.LISTENING, 1.0),
@@ -433,6 +439,19 @@ TROUBLE: list[Event] = [
     Levels(-50.0, -100.0, 0.02, 0.0, 3, 1),
 ]
 
+FAILURE = VoxtermError("voxtral: the GPU has fallen off the bus", "look at dmesg, and start voxterm again")
+
+RECONNECTING: list[Event] = [
+    *TALKED,
+    DeviceChanged(
+        "microphone",
+        DeviceStatus.RECONNECTING,
+        "USB Audio: Blue Yeti",
+        "the microphone went away",
+        "plug it in again",
+    ),
+]
+
 NO_MICROPHONE: list[Event] = [
     *READY,
     DeviceChanged(
@@ -478,6 +497,46 @@ SCRIPTS: list[Event] = [
     StateChanged(State.SPEAKING, 3.3),
     ReplyDelta(5, "はい、そうです。とても古い火山です。"),
     ReplyHeard(5, 8, 11),
+]
+
+_FACTORS = (0.9, 1.0, 1.1, 0.8, 1.0, 2.4, 1.0, 0.9, 1.3, 0.9, 1.0, 1.0, 0.7, 0.95)
+_ASKED = (
+    ("How far is the moon?", "About three hundred and eighty-four thousand kilometres, and it drifts away."),
+    ("And the sun?", "Four hundred times as far as the moon, a hundred and fifty million kilometres."),
+    ("Then why do both look the same size?", "The sun is four hundred times as wide as the moon, too."),
+)
+
+MANY_TURNS: list[Event] = [
+    *READY,
+    *(
+        event
+        for turn, factor in enumerate(_FACTORS, start=1)
+        for event in spoken_turn(turn, *_ASKED[turn % len(_ASKED)], factor)
+    ),
+]
+
+HINDI_VOICE: list[Event] = [
+    *READY,
+    VoiceChanged("ऋतिका"),
+    *spoken_turn(1, "नमस्ते!", "नमस्ते! आज मौसम बहुत अच्छा है।"),
+]
+
+LONG_NAMES: list[Event] = [
+    *TALKED,
+    Ready(
+        "a-profile-with-a-rather-long-name",
+        {"hears": "whisper-large-v3-turbo", "answers": "mistral-small-24b-instruct", "speaks": "orpheus-3b"},
+        "a-voice-with-a-rather-long-name (en-GB-oxendict)",
+        speed=1.2,
+        keeps_audio=True,
+        precisions={"whisper-large-v3-turbo": "bf16", "mistral-small-24b-instruct": "int8"},
+    ),
+    DeviceChanged(
+        "microphone", DeviceStatus.OPEN, "alsa_input.usb-Blue_Microphones_Yeti_Stereo_Microphone-00.analog"
+    ),
+    DeviceChanged(
+        "loudspeaker", DeviceStatus.OPEN, "内蔵オーディオ アナログステレオ (HDA Intel PCH, ALC295)"
+    ),
 ]
 
 PAST: list[PastTurn] = [

@@ -17,8 +17,8 @@ from voxterm.tui.model import Device, Devices, Latencies
 _DIM = "$foreground 60%"
 _GAP = "  "
 
-_GIVEN_UP_FIRST = ("out", "speech", "mic", "machine", "response")
-"""What goes where the line is too short; the other panes tell of all of them."""
+_FIRST = ("voice_to_voice", "response", "mic", "machine", "speech", "out")
+"""What there has to be room for first; the panes tell of all of them."""
 
 
 class FiguresLine(Widget):
@@ -35,12 +35,15 @@ class FiguresLine(Widget):
         figures = {**self._latency(), **self._audio()}
         if self.gauges:
             figures["machine"] = one_line(self.gauges)
-        cells = {key: sum(Content(text).cell_length for text, _ in parts) for key, parts in figures.items()}
-        for key in _GIVEN_UP_FIRST:
-            if sum(cells.values()) + len(_GAP) * (len(cells) - 1) + 2 <= self.size.width:
-                break
-            cells.pop(key, None)
-        return Content.assemble(" ", Content(_GAP).join(Content.assemble(*figures[key]) for key in cells))
+        room = self.size.width - 2 + len(_GAP)
+        kept = set()
+        for key in _FIRST:
+            cells = len(_GAP) + sum(Content(text).cell_length for text, _ in figures.get(key, ()))
+            if cells <= room:
+                kept.add(key)
+                room -= cells
+        shown = [Content.assemble(*parts) for key, parts in figures.items() if key in kept]
+        return Content.assemble(" ", Content(_GAP).join(shown))
 
     def _latency(self) -> dict[str, list[Part]]:
         figures: dict[str, list[Part]] = {}

@@ -22,7 +22,7 @@ _FIGURES_CELLS = 3 * _FIGURE_CELLS + _TARGET_CELLS + 2  # last, p50, p95, target
 _LEAST_BAR_CELLS = 6
 _ROWS = len(STAGES) + 2  # with the heads of the columns and the sparkline
 _LEAST_SCALE_MS = 300.0
-_LEAST_MARKED_ROWS, _MOST_HISTORY_ROWS = 4, 12
+_LEAST_MARKED_ROWS, _MOST_HISTORY_ROWS = 4, 16
 _HISTORY = f"voice-to-voice, last {LATENCY_TURNS} turns"
 
 _DIM, _RULE = "$foreground 60%", "$foreground 25%"

@@ -31,6 +31,9 @@ _NOT_LISTENING: dict[DeviceStatus | None, tuple[str, str, str]] = {
 
 _STATE_CELLS = len("◌ loading 100%")
 
+_ROOMY_CELLS = 100
+"""From this width on, the remarks are whole words."""
+
 
 class StatusLine(Widget):
     status: reactive[Status] = reactive(Status())
@@ -43,9 +46,12 @@ class StatusLine(Widget):
     def render(self) -> Content:
         sign, colour, state = self._state()
         word = f"{sign} {state}"
-        figures = f"{hours(self.elapsed_s)}  turn {self.status.turn:<4}"
+        figures = f"turn {self.status.turn:<4}"
+        elapsed = f"{hours(self.elapsed_s)}  "
         remarks = "".join(f"{remark}  " for remark in self._remarks())
         room = self.size.width - len(" voxterm  ") - cell_len(remarks) - _STATE_CELLS - len(figures) - 3
+        if room >= len(elapsed):  # else what is said beside the state is more
+            figures, room = elapsed + figures, room - len(elapsed)
         who = Content(self._who(room)).truncate(max(0, room), ellipsis=True, pad=True)
         return Content.assemble(
             (" voxterm ", "bold $text-primary"),
@@ -98,5 +104,5 @@ class StatusLine(Widget):
         for word, device in (("mic", devices.microphone), ("out", devices.loudspeaker)):
             is_said = device is devices.microphone and status.state is State.LISTENING  # it is the state
             if device.status is DeviceStatus.RECONNECTING and not is_said:
-                remarks.append(f"↻ {word} reconnecting")
+                remarks.append(f"↻ {word} reconnecting" if self.size.width >= _ROOMY_CELLS else f"↻ {word}")
         return remarks
