@@ -101,6 +101,13 @@ class StoreError(VoxtermError):
     severity = Severity.WARNING
 
 
+def as_error(error: Exception, remedy: str = "") -> VoxtermError:
+    """Any failure as one that a person can be told of; one of ours is left as it is."""
+    if isinstance(error, VoxtermError):
+        return error
+    return VoxtermError(f"{type(error).__name__}: {error}", remedy)
+
+
 def one_line(text: str) -> str:
     """The text on one line, control characters shown as escapes and never sent to a terminal."""
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text).strip()

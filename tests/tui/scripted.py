@@ -251,6 +251,9 @@ class ScriptedControls:
         self._stopped.set()
 
 
+SURROUNDINGS = Surroundings(lambda: RAM, VOICES, lambda: DEVICES, ScriptedSessions())
+
+
 def app_of(
     controls: ScriptedControls,
     past: Sequence[PastTurn] = (),

@@ -10,7 +10,7 @@ from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import CompositorUpdate, LayoutUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.screen import Screen
@@ -86,6 +86,17 @@ def test_after_forgetting_all_is_sent_again() -> None:
     terminal.take(picture(text(("hello", PLAIN))))
     terminal.changes.forget()
     assert "hello" in terminal.take(picture(text(("hello", PLAIN))))
+
+
+def test_a_part_of_a_picture_that_was_higher_is_left_out() -> None:
+    """The terminal was made lower, and what was drawn for the old size came afterwards. It ended the app."""
+    terminal = Terminal()
+    terminal.take(picture(text(("one", PLAIN)), text(("two", PLAIN))))
+    stale = ChopsUpdate([{0: Strip.blank(WIDTH)}] * 20, [(1, 0, 5), (19, 0, 5)], [[WIDTH]] * 20)
+    terminal.take(stale)
+    assert terminal.rows[:2] == ["one", ""]
+    lower = terminal.changes.since_last(stale, (WIDTH, 2), ColorSystem.TRUECOLOR)
+    assert lower is None  # nothing is known of the new size until a whole picture comes
 
 
 LETTERS = st.text(st.sampled_from("ab █▌太é\u0301क"), max_size=18)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,27 +13,46 @@ from scripted import (
     PAST,
     READY,
     SPEAKING,
+    SURROUNDINGS,
     TALKED,
+    FrozenClock,
     ScriptedControls,
     ScriptedSessions,
+    Settings,
     app_of,
+    finished,
     left,
     scripted_app,
     settled,
     shown,
 )
 from textual.command import CommandPalette
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from voxterm.errors import SessionError
-from voxterm.events import AudioKept, DialogueCleared, Event, SpeedChanged, VoiceChanged
+from voxterm.events import (
+    AudioKept,
+    DialogueCleared,
+    Event,
+    SpeechStarted,
+    SpeedChanged,
+    TranscriptReady,
+    TurnDropped,
+    TurnEnded,
+    VoiceChanged,
+)
+from voxterm.gauges import Gauges
 from voxterm.tui import app as app_module
 from voxterm.tui.app import VoxtermApp
+from voxterm.tui.controls import Conversing
 from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.dialogs import ExplainDialog
 from voxterm.tui.keyboard import KeyReleased, ReleasesReported
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, table
+from voxterm.tui.keys_line import KeysLine
 from voxterm.tui.main_screen import MainScreen
+from voxterm.tui.prompt import TypedLine
 from voxterm.tui.question import Question
 
 
@@ -224,6 +245,156 @@ async def test_break_a_second_time_does_not_wait(monkeypatch: pytest.MonkeyPatch
         await left(pilot)
 
 
+async def test_break_twice_leaves_even_where_it_is_asked() -> None:
+    app = app_of(ScriptedControls(TALKED), sessions=ScriptedSessions(current_id=None))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "ctrl+c")
+        assert isinstance(app.screen, Question)
+        await pilot.press("ctrl+c")
+        await left(pilot)
+    assert app.return_value == 0
+
+
+async def test_another_session_is_not_opened_over_what_is_not_kept_without_a_question() -> None:
+    sessions = ScriptedSessions(current_id=None, past=PAST)
+    app = app_of(ScriptedControls(TALKED), sessions=sessions)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "s")
+        await pilot.pause(0.1)
+        await press(pilot, "down", "enter")
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, Question)
+        await press(pilot, "y")
+        await pilot.pause(0.1)
+        assert "open 20250713-090000-c3d4" in sessions.calls
+        await pilot.press("q")  # nothing of the new one would be lost
+        await left(pilot)
+
+
+@pytest.mark.parametrize("event", [TurnEnded(1, 1.0), TurnDropped(1), DialogueCleared()])
+async def test_what_ends_the_turn_ends_the_talk_key(event: Event) -> None:
+    """It said that it was recording, and the next press only let go of it."""
+    app, controls = scripted_app(READY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "space")
+        assert app.model.status.talking
+        controls.emit(SpeechStarted(1, 0.0), event)
+        await settled(pilot)
+        assert "◉ talk" not in shown(app)
+        await press(pilot, "space")
+        assert controls.calls == ["run", "talk True", "talk True"]
+
+
+async def test_a_click_on_the_talk_key_is_no_key_that_is_held() -> None:
+    app, controls = scripted_app(READY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        app.post_message(ReleasesReported())
+        for _ in range(2):
+            await pilot.click(KeysLine, offset=(2, 0))
+            await pilot.pause()
+        assert controls.calls == ["run", "talk True", "talk False"]
+
+
+async def test_a_line_typed_before_there_is_a_conversation_is_said_once_there_is() -> None:
+    """Engines import for seconds, and a person types meanwhile. It was lost."""
+    may_open = asyncio.Event()
+    controls = ScriptedControls(READY)
+
+    async def opening() -> Conversing:
+        await may_open.wait()
+        return Conversing(controls, SURROUNDINGS)
+
+    app = VoxtermApp(opening, Settings(), FrozenClock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        await press(pilot, "t", *"hi", "enter")
+        may_open.set()
+        await settled(pilot)
+        assert controls.calls == ["type hi", "run"]
+
+
+async def test_an_unforeseen_failure_leaves_the_talk_on_the_screen() -> None:
+    class Failing(ScriptedControls):
+        async def run(self) -> None:
+            await super().run()
+            raise RuntimeError("a bug")
+
+    controls = Failing(TALKED)
+    app = app_of(controls)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        controls.stop()
+        await settled(pilot)
+        assert "✗ RuntimeError: a bug" in shown(app)
+        assert "How far is the moon?" in shown(app)
+
+
+async def test_a_failing_gauge_is_noted_once() -> None:
+    def read() -> Gauges:
+        raise RuntimeError("the driver is gone")
+
+    async def opening() -> Conversing:
+        return Conversing(ScriptedControls(READY), replace(SURROUNDINGS, read_gauges=read))
+
+    app = VoxtermApp(opening, Settings(), FrozenClock())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await pilot.pause(1.2)
+        assert [warned.what for warned in app.model.warnings] == [
+            "the gauges cannot be read: RuntimeError: the driver is gone"
+        ]
+
+
+async def test_what_comes_late_of_a_cleared_turn_is_not_shown() -> None:
+    app, controls = scripted_app(TALKED)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        controls.emit(SpeechStarted(3, 0.0), DialogueCleared(), finished(3, "a late turn", "Hm."))
+        controls.emit(SpeechStarted(4, 0.0), TranscriptReady(4, "a new turn"))
+        await settled(pilot)
+        assert "a late turn" not in shown(app)
+        assert "a new turn" in shown(app)
+
+
+async def test_a_paste_of_several_lines_is_one_line() -> None:
+    app, controls = scripted_app(READY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "t")
+        app.screen.query_one(TypedLine).post_message(Paste("first line\nsecond\r\nthird"))
+        await pilot.pause()
+        await press(pilot, "enter")
+        assert controls.calls == ["run", "type first line second third"]
+
+
+async def test_a_search_in_an_empty_talk_finds_nothing() -> None:
+    """It ended the app."""
+    app, controls = scripted_app(READY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "slash", "a")
+        assert "nothing found" in shown(app)
+        controls.emit(SpeechStarted(1, 0.0), TranscriptReady(1, "a word"))
+        await settled(pilot)
+        controls.emit(TurnDropped(1))
+        await settled(pilot)
+        assert app.is_running
+
+
+async def test_a_search_shows_the_talk_wherever_it_was_begun() -> None:
+    app, _ = scripted_app(TALKED)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        await press(pilot, "tab", "tab")
+        assert "─ conversation ─" not in shown(app)
+        await press(pilot, "slash", *"moon")
+        assert "How far is the moon?" in shown(app)
+
+
 async def test_the_palette_does_all_that_the_keys_do() -> None:
     app, controls = scripted_app(READY)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -236,7 +407,8 @@ async def test_the_palette_does_all_that_the_keys_do() -> None:
         await pilot.pause(0.1)
         assert controls.calls == ["run", "mute True"]
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        assert len(titles) == len(APP_KEYS) - 1  # all but the palette itself
+        keys = [key for key in (*APP_KEYS, *VIEW_KEYS) if key.action]
+        assert len(titles) == len(keys) - 1  # all but the palette itself
 
 
 async def test_the_latencies_are_explained() -> None:

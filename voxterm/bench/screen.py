@@ -155,8 +155,13 @@ def _longest_block_ms(seconds: float, folder: Path) -> float:
     """By asyncio's own log of slow callbacks, which is on for this alone."""
     report = folder / "blocks.json"
     terminal = Terminal([*STAND_IN, "talking", f"{seconds}", str(report)], folder)
-    terminal.look(LIMIT_S + seconds, until=lambda _: report.exists())
-    terminal.end()
+    try:
+        _see_first_picture(terminal)
+        terminal.look(LIMIT_S + seconds, until=lambda _: report.exists())
+    finally:
+        terminal.end()
+    if not report.exists():
+        raise EngineError("the screen ended before it was measured", "measure again")
     longest_ms: float = json.loads(report.read_text(encoding="utf-8"))["longest_block_ms"]
     return longest_ms
 

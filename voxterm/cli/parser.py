@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from voxterm import __version__
 from voxterm.errors import InputError
@@ -21,6 +21,9 @@ SETTING_FLAGS = {
 
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "allow_abbrev": False})  # a part of a flag may come to mean another
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message, f"see {self.prog} --help")

@@ -34,7 +34,7 @@ class Sittings:
         self._kept = kept
         self._settings = settings
         self._cast = cast
-        self._folder = folder or Path.cwd()
+        self._folder = folder or Path()
         self._shelf = Store(kept.store.folder)  # `kept.store` is the recorder's: one thread at a time
         self._sitting: tuple[Conversation, Recorder] | None = None
         self._opening = asyncio.Lock()
@@ -141,7 +141,7 @@ class Sittings:
                 from voxterm.audio.wav import cannot_write
 
                 raise cannot_write(path, error) from None
-            return path
+            return path.absolute()
         raise AssertionError("numbers do not end")
 
 

@@ -33,12 +33,13 @@ that goes on."""
 _TERMINALS_OWN = re.compile(
     r"TERM(_PROGRAM.*|INFO.*|CAP)?|COLORTERM|COLUMNS|LINES|WINDOWID|TMUX.*|STY|WINDOW|SHLVL|PWD|OLDPWD|_"
     r"|(KITTY|WEZTERM|GHOSTTY|ALACRITTY|KONSOLE|VTE|ITERM|VSCODE|WT)_.*"
+    r"|E?UID|PPID|SHELLOPTS|BASHOPTS|BASH_VERSINFO"  # a shell would refuse to set these
 )
 """Variables that describe the terminal around, which tmux stands between."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-_RUN = """. "$1"; rm -f "$1"; shift
+_RUN = """exec 3<"$1"; rm -f "$1"; . /dev/fd/3; exec 3<&-; shift
 "$@"; code=$?
 case $code in
     0|130) ;;

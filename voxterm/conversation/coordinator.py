@@ -205,6 +205,11 @@ class Conversation:
         All facts of the one before are told when it returns, and none of the next one.
         """
         await self._floor.rest()
+        if self._typed:
+            what = f"{len(self._typed)} typed lines were not answered any more"
+            self.tell(Trouble(what, "type them again where they belong", "input"))
+        self._typed.clear()
+        self._injected.clear()
         self._floor.take_up(history)
         self.go_on_after(last_turn)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -23,15 +23,17 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from voxterm.errors import ConfigError, VoxtermError
+from voxterm.errors import ConfigError, VoxtermError, as_error
 from voxterm.events import DeviceStatus, Event, Levels, State, TurnFinished
+from voxterm.gauges import Gauges
 from voxterm.tui import model
-from voxterm.tui.controls import Controls, Conversing, Opening, ScreenSettings
+from voxterm.tui.controls import Controls, Conversing, Opening, PastTurn, ScreenSettings
 from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.dialogs import ExplainDialog, HelpDialog, LogDialog
 from voxterm.tui.errands import Errands
+from voxterm.tui.gauge_watch import watch_gauges
 from voxterm.tui.keyboard import KeyReleased, TalkKey
-from voxterm.tui.keys import APP_KEYS, bindings
+from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, Key, bindings
 from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.pace import Pace
@@ -43,8 +45,6 @@ TEXT_INTERVAL_S = 1 / 30
 """Over SSH a fast model would else flood the line."""
 
 LEVEL_INTERVAL_S = 1 / 10
-
-GAUGES_INTERVAL_S = 1.0
 
 STOP_S = 5.0
 """How long the conversation may take to give back its devices and to close its store."""
@@ -83,8 +83,9 @@ class VoxtermApp(TerminalApp):
         self._text_pace = Pace(self, TEXT_INTERVAL_S, self._show_text)
         self._level_pace = Pace(self, LEVEL_INTERVAL_S, self._show_levels)
         self._unsaved_turns = 0
+        self._typed_early: list[str] = []  # before there was a conversation
         self._ended = asyncio.Event()  # the conversation runs no more
-        self._loop_watch = LoopWatch(self._note_block)
+        self._loop_watch = LoopWatch(self._note)
         self._errands = Errands(self)
         self._talk_key = TalkKey(self._talk, lambda: self.model.status.talking)
 
@@ -128,8 +129,8 @@ class VoxtermApp(TerminalApp):
         """Why the conversation has come to its end."""
         try:
             self._conversing = await self._opening()
-        except VoxtermError as refusal:
-            self.refusal = refusal
+        except Exception as error:
+            self.refusal = refusal = as_error(error)
             self._is_leaving = True
             self.exit(refusal.exit_code, return_code=refusal.exit_code)
             return refusal
@@ -140,33 +141,25 @@ class VoxtermApp(TerminalApp):
             self.change(model.gone_on(self.model, self._conversing.past))
         if self._is_leaving:
             return VoxtermError("voxterm is leaving", "")
-        gauges = asyncio.create_task(self._watch_gauges(), name="gauges")
+        for text in self._typed_early:
+            controls.type_text(text)
+        self._typed_early.clear()
+        read_gauges = self._conversing.surroundings.read_gauges
+        gauges = asyncio.create_task(watch_gauges(read_gauges, self._show_gauges, self._note))
         try:
             await controls.run()
-        except VoxtermError as failure:
-            return failure
+        except Exception as failure:  # the talk stays on the screen, to be read and saved
+            return as_error(failure, "start voxterm --resume: every finished turn is kept")
         finally:
             gauges.cancel()
             await asyncio.wait([gauges])
         return VoxtermError("the conversation has ended", "quit with q, and start voxterm again")
-
-    async def _watch_gauges(self) -> None:
-        assert self._conversing is not None
-        while True:
-            gauges = await asyncio.to_thread(self._conversing.surroundings.read_gauges)
-            if gauges != self.model.gauges:
-                self.change(replace(self.model, gauges=gauges))
-            await asyncio.sleep(GAUGES_INTERVAL_S)
 
     def leave(self) -> None:
         """Leave, once the conversation has given back what it holds."""
         if not self._is_leaving:
             self._is_leaving = True
             self.run_worker(self._leave(), name="leave")
-
-    def _leave_if(self, really: bool | None) -> None:
-        if really:
-            self.leave()
 
     async def _leave(self) -> None:
         """Let the conversation give back what it holds, then go."""
@@ -192,7 +185,11 @@ class VoxtermApp(TerminalApp):
         self._unsaved_turns = 0
         self.change(model.noted(self.model, f"saved as {path}", self.now()))
 
-    def _note_block(self, line: str) -> None:
+    def _show_gauges(self, gauges: Gauges) -> None:
+        if gauges != self.model.gauges:
+            self.change(replace(self.model, gauges=gauges))
+
+    def _note(self, line: str) -> None:
         self.change(model.slowed(self.model, line, self.now()))
 
     def _show_text(self) -> None:
@@ -208,12 +205,13 @@ class VoxtermApp(TerminalApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette: all that the keys do."""
-        for key in APP_KEYS:
-            if key.action != "command_palette":
-                yield SystemCommand(f"{key.label} ({key.shown})", key.help, self._doing(key.action))
+        for key in (*APP_KEYS, *VIEW_KEYS):
+            if key.action and key.action != "command_palette":
+                yield SystemCommand(f"{key.label} ({key.shown})", key.help, self._doing(key))
 
-    def _doing(self, action: str) -> Callable[[], object]:
-        return lambda: self.run_worker(self.run_action(action), name=action)
+    def _doing(self, key: Key) -> Callable[[], object]:
+        place = self._main if key in VIEW_KEYS else self
+        return lambda: self.run_worker(self.run_action(key.click or key.action, place), name=key.label)
 
     def action_leave(self) -> None:
         self.ask_to_leave()
@@ -221,13 +219,31 @@ class VoxtermApp(TerminalApp):
     def ask_to_leave(self) -> None:
         if self._is_leaving:
             return
-        if self._unsaved_turns and self._is_unkept():
-            self.push_screen(Question("What was said is not kept anywhere. Quit?"), self._leave_if)
+        if any(isinstance(screen, Question) for screen in self.screen_stack):
+            self.leave()  # asked once more while a question waits
         else:
-            self.leave()
+            self.unless_lost("Quit?", self.leave)
+
+    def unless_lost(self, question: str, work: Callable[[], None]) -> None:
+        """Do it; where the talk would be lost by it, only if the person wants that."""
+        if not (self._unsaved_turns and self._is_unkept()):
+            work()
+            return
+
+        def answered(really: bool | None) -> None:
+            if really:
+                work()
+
+        self.push_screen(Question(f"What was said is not kept anywhere. {question}"), answered)
+
+    def go_on(self, past: Sequence[PastTurn]) -> None:
+        """Another session was taken up, of which these are the turns."""
+        self._unsaved_turns = 0
+        self.change(model.gone_on(self.model, past))
 
     async def give_back(self) -> None:
         self._talk_key.release()
+        self._talk(False)
         if controls := self._can_ask():
             await controls.suspend()
 
@@ -237,6 +253,10 @@ class VoxtermApp(TerminalApp):
 
     def action_talk(self) -> None:
         self._talk_key.press()
+
+    def action_toggle_talk(self) -> None:
+        """What a click does, which nobody can hold."""
+        self._talk(not self.model.status.talking)
 
     def on_releases_reported(self) -> None:
         self._talk_key.reports_releases = True
@@ -298,7 +318,7 @@ class VoxtermApp(TerminalApp):
             self._errands.save(self._conversing.surroundings.sessions)
 
     def action_type(self) -> None:
-        self._main.action_type()
+        self._main.query_one(TypedLine).focus()
 
     def action_explain(self) -> None:
         self.push_screen(ExplainDialog(self.model.latencies))
@@ -318,10 +338,12 @@ class VoxtermApp(TerminalApp):
         if event.input.id != "typed" or not (text := self._main.query_one(TypedLine).take()):
             return
         self._main.query_one(ConversationPane).follow()
-        if self._conversing and self.model.status.failure is None:
-            self._conversing.controls.type_text(text)
-        elif self.model.status.failure:
+        if self.model.status.failure:
             self.change(model.refused(self.model, self.model.status.failure, self.now()))
+        elif self._conversing:
+            self._conversing.controls.type_text(text)
+        else:
+            self._typed_early.append(text)
 
     def _deaf(self) -> tuple[State, ...]:
         """States in which a talk key would open a turn that hears nothing."""

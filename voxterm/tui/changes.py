@@ -50,20 +50,20 @@ class Changes:
             self._width, self._rows = width, [None] * height
         written = []
         for y, new in self._drawn(update):
-            if y < height:
-                written.append(self._row(y, new, colours))
-                self._rows[y] = new
+            written.append(self._row(y, new, colours))
+            self._rows[y] = new
         sequences = "".join(written)
         return _Written(sequences) if sequences else None
 
     def _drawn(self, update: CompositorUpdate) -> Iterator[tuple[int, Strip]]:
         """The rows that Textual has drawn, whole."""
         if isinstance(update, LayoutUpdate):
-            for y, strips in enumerate(update.strips, update.region.y):
+            for y, strips in enumerate(update.strips[: len(self._rows)], update.region.y):
                 yield y, Strip.join(strips)
         elif isinstance(update, ChopsUpdate):
             for y, spans in groupby(sorted(update.spans), lambda span: span[0]):
-                yield y, self._completed(y, [(start, end) for _, start, end in spans], update)
+                if y < len(self._rows) and self._rows[y] is not None:  # else a whole picture is on its way
+                    yield y, self._completed(y, [(start, end) for _, start, end in spans], update)
 
     def _completed(self, y: int, spans: list[tuple[int, int]], update: ChopsUpdate) -> Strip:
         """A row of which only these spans were drawn, with what the terminal has of the rest."""

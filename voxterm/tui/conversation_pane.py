@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar, get_args
 
 from rich.cells import cell_len
@@ -45,6 +44,7 @@ class ConversationPane(ScrollView, can_focus=False):
         self._follows = True
         self._is_following_now = False  # it scrolls by itself, not by the person's hand
         self._sought = ""
+        self._found: list[list[Match]] = []  # of each entry
         self._matches: list[Match] = []  # from the top
         self._match_at = 0  # the one that is shown
         self._marks: dict[int, list[tuple[int, int, int]]] = {}  # row → (match, first character, end)
@@ -111,21 +111,28 @@ class ConversationPane(ScrollView, can_focus=False):
             self.refresh()
         return self._match_at, count
 
-    def _find(self) -> None:
-        self._matches = list(self._found()) if self._sought else []
+    def _find(self, first: int = 0) -> None:
+        """Find anew, from the entry with this number on."""
+        del self._found[first:]
+        if self._sought:
+            self._found.extend(self._found_in(number) for number in range(first, len(self._starts)))
+        self._matches = [
+            match.moved(start)
+            for start, found in zip(self._starts, self._found, strict=False)
+            for match in found
+        ]
         self._match_at = min(self._match_at, len(self._matches) - 1)
         self._marks = {}
         for number, match in enumerate(self._matches):
             for row, start, end in match.spans:
                 self._marks.setdefault(row, []).append((number, start, end))
 
-    def _found(self) -> Iterator[Match]:
-        gutter = gutter_of(self._width)
-        ends = [*self._starts[1:], len(self._lines)]
-        for start, end in zip(self._starts, ends, strict=True):
-            lines = ["".join(text for text, _ in line)[gutter:] for line in self._lines[start:end]]
-            texts = [line.replace(WORD_MARK, " ") for line in lines]
-            yield from matches_in(texts, self._sought, start)
+    def _found_in(self, number: int) -> list[Match]:
+        """The places in one entry, their rows counted from its first."""
+        gutter, start = gutter_of(self._width), self._starts[number]
+        end = self._starts[number + 1] if number + 1 < len(self._starts) else len(self._lines)
+        lines = ["".join(text for text, _ in line)[gutter:] for line in self._lines[start:end]]
+        return matches_in([line.replace(WORD_MARK, " ") for line in lines], self._sought)
 
     def render_line(self, y: int) -> Strip:
         row = y + round(self.scroll_y)
@@ -187,7 +194,7 @@ class ConversationPane(ScrollView, can_focus=False):
         self._laid_out = self.dialogue
         self.virtual_size = Size(self._width, max(0, len(self._lines) - 1))
         if self._sought:
-            self._find()
+            self._find(same)
         elif self._follows:
             self.follow()
         self._tell_what_is_below()

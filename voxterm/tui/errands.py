@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from voxterm.errors import OutputError, VoxtermError
+from voxterm.errors import OutputError, as_error
 from voxterm.events import DeviceStatus
 from voxterm.tui import model
 from voxterm.tui.controls import Conversing, DeviceChoice, DeviceKind, Sessions, VoiceChoice
@@ -57,7 +57,10 @@ class Errands:
     def show_sessions(self, sessions: Sessions) -> None:
         def take(chosen: OpenSession | None) -> None:
             if chosen:
-                self._app.run_worker(self._open(sessions, chosen.session_id), name="open a session")
+                self._app.unless_lost("Leave it?", lambda: begin(chosen.session_id))
+
+        def begin(session_id: str | None) -> None:
+            self._app.run_worker(self._open(sessions, session_id), name="open a session")
 
         self._app.push_screen(SessionDialog(sessions), take)
 
@@ -68,10 +71,10 @@ class Errands:
         app = self._app
         try:
             past = await sessions.open(session_id)
-        except VoxtermError as error:
-            app.change(model.troubled(app.model, error, app.now()))
+        except Exception as error:  # whatever it is, the talk goes on
+            app.change(model.troubled(app.model, as_error(error), app.now()))
             return
-        app.change(model.gone_on(app.model, past))
+        app.go_on(past)
 
     async def _save(self, sessions: Sessions) -> None:
         app = self._app
@@ -82,8 +85,8 @@ class Errands:
                 path = await asyncio.to_thread(_write, f"voxterm-{app.now():%Y%m%d-%H%M%S}", text)
             else:
                 path = await asyncio.to_thread(sessions.export, current, "md")
-        except VoxtermError as error:
-            app.change(model.troubled(app.model, error, app.now()))
+        except Exception as error:  # whatever it is, the talk goes on
+            app.change(model.troubled(app.model, as_error(error), app.now()))
             return
         app.note_saved(path)
 
@@ -95,7 +98,7 @@ def _write(name: str, text: str) -> Path:
         OutputError: it cannot be written.
     """
     for number in count(1):
-        path = Path.cwd() / (f"{name}.md" if number == 1 else f"{name}-{number}.md")
+        path = Path(f"{name}.md" if number == 1 else f"{name}-{number}.md")
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)
@@ -105,5 +108,5 @@ def _write(name: str, text: str) -> Path:
             raise OutputError(
                 f"{path} cannot be written: {error.strerror}", "start voxterm elsewhere"
             ) from error
-        return path
+        return path.absolute()
     raise AssertionError("there is always a number that is free")

@@ -21,6 +21,7 @@ class Key:
     help: str
     on_line: bool = False
     is_urgent: bool = False  # heard while a line is typed too
+    click: str = ""  # what a click on it does, where that is something else
 
 
 APP_KEYS: tuple[Key, ...] = (
@@ -31,6 +32,7 @@ APP_KEYS: tuple[Key, ...] = (
         "talk",
         "talk: hold it down, or press to begin and again to end",
         on_line=True,
+        click="toggle_talk",
     ),
     Key("m", "m", "mute", "mute", "mute the microphone, or listen again", on_line=True),
     Key("escape", "esc", "interrupt", "interrupt", "interrupt the reply", on_line=True),

@@ -14,12 +14,14 @@ from voxterm.tui.model import Warned
 
 Key: TypeAlias = "tuple[str, str, str]"  # what is on the key, what it does, the app's action
 
-KEYS: tuple[Key, ...] = tuple((key.shown, key.label, key.action) for key in APP_KEYS if key.on_line)
+KEYS: tuple[Key, ...] = tuple(
+    (key.shown, key.label, key.click or key.action) for key in APP_KEYS if key.on_line
+)
 
 TYPING_KEYS: tuple[Key, ...] = (("enter", "say it", ""), ("esc", "done", ""), ("ctrl+q", "quit", "leave"))
 SEARCHING_KEYS: tuple[Key, ...] = (("enter", "further back", ""), ("↓", "forth", ""), ("esc", "done", ""))
 
-_GIVEN_UP_FIRST = ("log", "devices", "sessions", "voice", "mute", "interrupt", "type", "talk")
+_GIVEN_UP_FIRST = ("log", "devices", "sessions", "voice", "mute", "interrupt", "type", "toggle_talk")
 """What goes where the line is too short; help tells of all of them."""
 
 

@@ -25,7 +25,7 @@ from voxterm.tui.keys_line import KeysLine
 from voxterm.tui.latency_pane import LatencyPane
 from voxterm.tui.log_pane import LogPane
 from voxterm.tui.model import Devices, Latencies, ScreenModel, Status, Warned
-from voxterm.tui.prompt import Prompt, TypedLine
+from voxterm.tui.prompt import Prompt
 from voxterm.tui.search_line import SearchInput, SearchLine
 from voxterm.tui.status_line import StatusLine
 from voxterm.tui.tabs_line import VIEWS, TabsLine
@@ -148,7 +148,7 @@ class MainScreen(Screen[None]):
 
     def action_search(self) -> None:
         self.searching = True
-        self.view = VIEWS[0]
+        self.view, self.layout_name = VIEWS[0], LAYOUTS[0]
         self.query_one(SearchInput).focus()
         self._search(self.query_one(SearchInput).value)
 
@@ -181,9 +181,6 @@ class MainScreen(Screen[None]):
         self.set_class(searching, "-searching")
 
     # ---- the line for typing
-
-    def action_type(self) -> None:
-        self.query_one(TypedLine).focus()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         self.typing = event.widget.id == "typed"

@@ -18,24 +18,27 @@ class Match:
     def row(self) -> int:
         return self.spans[0][0]
 
+    def moved(self, rows: int) -> Match:
+        """The same so many rows further down."""
+        return Match(tuple((row + rows, start, end) for row, start, end in self.spans))
 
-def matches_in(lines: Sequence[str], sought: str, first_row: int = 0) -> list[Match]:
-    """All matches in the lines of one paragraph, from the top; `first_row` is the row of the first line.
+
+def matches_in(lines: Sequence[str], sought: str) -> list[Match]:
+    """All matches in the lines of one paragraph, from the top; the first line is row 0.
 
     A break between two lines counts as a space, or as nothing.
     """
     words = _lowered(" ".join(sought.split()))
     if not words:
         return []
-    found = _matches(lines, words, " ", first_row)
-    return found or _matches(lines, words, "", first_row)
+    return _matches(lines, words, " ") or _matches(lines, words, "")
 
 
 MOST = 1000
 """More places than this nobody looks through."""
 
 
-def _matches(lines: Sequence[str], words: str, joint: str, first_row: int) -> list[Match]:
+def _matches(lines: Sequence[str], words: str, joint: str) -> list[Match]:
     joined = _lowered(joint.join(lines))
     starts = [0, *accumulate(len(line) + len(joint) for line in lines)]
     found: list[Match] = []
@@ -46,8 +49,7 @@ def _matches(lines: Sequence[str], words: str, joint: str, first_row: int) -> li
         found.append(
             Match(
                 tuple(
-                    (first_row + row, max(0, at - starts[row]), min(len(lines[row]), end - starts[row]))
-                    for row in rows
+                    (row, max(0, at - starts[row]), min(len(lines[row]), end - starts[row])) for row in rows
                 )
             )
         )

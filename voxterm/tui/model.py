@@ -115,6 +115,7 @@ class ScreenModel:
     devices: Devices = Devices()
     levels: Levels | None = None
     gauges: Gauges | None = None
+    cleared_to: int = 0  # the last turn before the dialogue was cleared
     warnings: tuple[Warned, ...] = ()
 
 
@@ -126,7 +127,8 @@ def slowed(model: ScreenModel, line: str, at: datetime) -> ScreenModel:
 def gone_on(model: ScreenModel, past: Sequence[PastTurn]) -> ScreenModel:
     """The model after another session was taken up, of which these are the turns."""
     last = max((turn.number for turn in past), default=0)
-    return replace(model, status=replace(model.status, turn=last), dialogue=past_dialogue(past), latencies=())
+    status = replace(model.status, turn=last, talking=False)
+    return replace(model, status=status, dialogue=past_dialogue(past), latencies=(), cleared_to=0)
 
 
 def noted(model: ScreenModel, what: str, at: datetime) -> ScreenModel:
@@ -146,7 +148,8 @@ def apply(model: ScreenModel, event: Event, at: datetime) -> ScreenModel:
     return replace(
         model,
         status=_status(model.status, event, at),
-        dialogue=_dialogue(model.dialogue, event, at),
+        dialogue=_dialogue(model, event, at),
+        cleared_to=model.status.turn if isinstance(event, DialogueCleared) else model.cleared_to,
         latencies=_latencies(model.latencies, event),
         devices=_devices(model.devices, event),
         warnings=_warnings(model.warnings, event, at),
@@ -196,10 +199,15 @@ def _status(status: Status, event: Event, at: datetime) -> Status:
             changed = replace(status, speed=speed)
         case AudioKept(kept=kept):
             changed = replace(status, keeps_audio=kept)
-        case SpeechStarted(turn=number) | TurnEnded(turn=number):
+        case SpeechStarted(turn=number):
             changed = replace(status, turn=number)
-        case TurnDropped(turn=number) if number == status.turn:
-            changed = replace(status, turn=number - 1)
+        case TurnEnded(turn=number):  # by the talk key or otherwise
+            changed = replace(status, turn=number, talking=False)
+        case TurnDropped(turn=number):
+            turn = number - 1 if number == status.turn else status.turn
+            changed = replace(status, turn=turn, talking=False)
+        case DialogueCleared():
+            changed = replace(status, talking=False)
     return changed
 
 
@@ -224,7 +232,10 @@ def _loading(loading: tuple[EngineLoad, ...], load: EngineLoad) -> tuple[EngineL
     return (*loading, load)
 
 
-def _dialogue(dialogue: Dialogue, event: Event, at: datetime) -> Dialogue:
+def _dialogue(model: ScreenModel, event: Event, at: datetime) -> Dialogue:
+    dialogue = model.dialogue
+    if 0 < (getattr(event, "turn", None) or 0) <= model.cleared_to:
+        return dialogue  # what comes late of a turn that was cleared away
     if isinstance(event, Ready) and event.reason:
         return (*dialogue, Notice(at, f"{event.profile}: {event.reason}", is_problem=False))
     if isinstance(event, DialogueCleared):

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from voxterm.errors import VoxtermError
+from voxterm.errors import as_error
 from voxterm.tui.choice_list import ChoiceList, Column, Row
 from voxterm.tui.controls import DeviceChoice, DeviceKind, VoiceChoice
 from voxterm.tui.dialog_parts import DialogFrame, FieldLine, FootLine, Note
@@ -82,9 +82,9 @@ class Picker(ModalScreen["T | None"]):
     async def _look(self, find_rows: Callable[[], Sequence[Row[T]]]) -> None:
         try:
             self._fill(await asyncio.to_thread(find_rows))
-        except VoxtermError as error:
+        except Exception as error:  # whatever it is, the talk behind the dialog goes on
             self._list.display = False
-            self._note.add_error(error)
+            self._note.add_error(as_error(error))
             self._frame.fit()
 
     def _fill(self, rows: Sequence[Row[T]]) -> None:

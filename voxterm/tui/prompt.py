@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -27,6 +28,12 @@ class TypedLine(Input):
 
     def validate_value(self, value: str) -> str:
         return safe_text(value).replace("\n", " ")[:MAX_CHARS]
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Several lines become one; Textual would take the first alone."""
+        event.prevent_default()
+        event.stop()
+        self.replace(" ".join(event.text.splitlines()), *self.selection)
 
     def action_leave(self) -> None:
         self.screen.set_focus(None)

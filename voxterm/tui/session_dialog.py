@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from voxterm.errors import SessionError, VoxtermError
+from voxterm.errors import SessionError, as_error
 from voxterm.tui.choice_list import ChoiceList, Column, Row
 from voxterm.tui.controls import ExportFormat, SessionChoice, Sessions
 from voxterm.tui.dialog_parts import DialogFrame, DialogKey, FieldLine, FootLine, Note
@@ -281,8 +281,8 @@ class SessionDialog(ModalScreen["OpenSession | None"]):
     async def _attempt(self, call: Callable[[], T]) -> T | None:
         try:
             return await asyncio.to_thread(call)
-        except VoxtermError as error:
-            self._note.add_error(error)
+        except Exception as error:  # whatever it is, the talk behind the dialog goes on
+            self._note.add_error(as_error(error))
             return None
 
     def _read(self) -> list[Row[SessionChoice]]:

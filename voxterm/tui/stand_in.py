@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -47,6 +48,7 @@ from voxterm.tui.controls import (
     Surroundings,
 )
 from voxterm.tui.loop_watch import LoopWatch
+from voxterm.tui.terminal import fit_to_terminal
 
 LEVELS_S = 0.096  # three frames of the microphone
 HEARING_S, SPEAKING_S, PAUSE_S = 3.0, 7.0, 1.0
@@ -239,6 +241,7 @@ async def play(is_talking: bool, seconds: float, is_watched: bool) -> float:
         return Conversing(conversation, Surroundings(played_gauges, (), lambda: (), NoSessions()))
 
     app = VoxtermApp(opening, _Settings())
+    fit_to_terminal(app, os.environ)
 
     def end() -> None:
         watch.stop()

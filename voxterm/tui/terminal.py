@@ -270,4 +270,4 @@ class TerminalDriver(LinuxDriver):
             _stop_in_background()
         self.suspend_application_mode()
         self.resume_application_mode()
-        self._app.refresh(layout=True)
+        await self._app.run_action("redraw")

@@ -25,6 +25,7 @@ class TerminalApp(App[int]):
         super().__init__()
         self._changes = Changes()
         self._is_leaving = False
+        self._is_stopping = False
 
     def leave(self) -> None:
         """Begin to leave, without a question."""
@@ -50,8 +51,8 @@ class TerminalApp(App[int]):
 
     def on_unmount(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (*_ENDING, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        for number in (*_ENDING, signal.SIGINT):  # it ends: what is left to be stored is not to be disturbed
+            loop.add_signal_handler(number, lambda: None)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Send only the cells that have changed."""
@@ -72,14 +73,19 @@ class TerminalApp(App[int]):
         self.ask_to_leave()
 
     def action_suspend_process(self) -> None:
-        """Ctrl-Z: to the shell."""
-        self.run_worker(self._stop(), name="stop")
+        """Ctrl-Z: to the shell. A second one while it stops is of the same key press."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self.run_worker(self._stop(), name="stop")
 
     async def _stop(self) -> None:
-        await self.give_back()
-        stop_until_continued(self)
-        self._changes.forget()
-        await self.take_back()
+        try:
+            await self.give_back()
+            stop_until_continued(self)
+            self._changes.forget()
+            await self.take_back()
+        finally:
+            self._is_stopping = False
 
     def on_stop_asked(self) -> None:
         self.action_suspend_process()
