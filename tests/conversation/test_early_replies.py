@@ -38,7 +38,7 @@ from voxterm.events import (
 )
 from voxterm.latency import STAGES
 from voxterm.tui.dialogue import Dialogue, Turn, apply_to_dialogue
-from voxterm.tui.turn_lines import lines_of
+from voxterm.tui.panes.turn_lines import lines_of
 
 LONG_REPLY = " ".join(f"word{n}" for n in range(60))
 

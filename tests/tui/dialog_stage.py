@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 import voxterm.tui
 
-STYLES = Path(voxterm.tui.__file__).parent / "dialogs.tcss"
+STYLES = Path(voxterm.tui.__file__).parent / "dialogs" / "dialogs.tcss"
 
 HOSTILE = {
     "markup": "[bold red]x[/] [/] [b [link=http://x]y[/link] [$error]z[/]",

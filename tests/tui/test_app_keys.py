@@ -6,9 +6,9 @@ import pytest
 from scripted import LOADING, READY, TROUBLE, left, scripted_app, settled
 from textual.pilot import Pilot
 
-from voxterm.tui.dialogs import HelpDialog, LogDialog
-from voxterm.tui.keys_line import KeysLine
-from voxterm.tui.prompt import MAX_CHARS, TypedLine
+from voxterm.tui.dialogs.texts import HelpDialog, LogDialog
+from voxterm.tui.panes.keys_line import KeysLine
+from voxterm.tui.panes.prompt import MAX_CHARS, TypedLine
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:

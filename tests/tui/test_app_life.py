@@ -32,10 +32,10 @@ from voxterm.events import (
     StateChanged,
 )
 from voxterm.tui import app as app_module
-from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.model import ScreenModel
-from voxterm.tui.status_line import StatusLine
+from voxterm.tui.panes.conversation_pane import ConversationPane
+from voxterm.tui.panes.status_line import StatusLine
 
 
 async def test_the_first_picture_is_there_before_the_engines_load() -> None:

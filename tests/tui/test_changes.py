@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widgets import Static
 
-from voxterm.tui.changes import Changes
+from voxterm.tui.terminal.changes import Changes
 
 WIDTH, HEIGHT = 40, 8
 BOLD, PLAIN = Style(bold=True, color="red"), Style()

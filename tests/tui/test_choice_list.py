@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.tui.choice_list import GAP, Cell, Column, column_widths, cut
-from voxterm.tui.row_filter import best_first, folded
-from voxterm.tui.wrap import cells_of
+from voxterm.tui.dialogs.choice_list import GAP, Cell, Column, column_widths, cut
+from voxterm.tui.dialogs.row_filter import best_first, folded
+from voxterm.tui.panes.wrap import cells_of
 
 
 def found(query: str, *rows: tuple[str, ...]) -> list[int]:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from voxterm.latency import STAGES
-from voxterm.tui.figures import (
+from voxterm.tui.panes.figures import (
     decibels,
     gigabytes,
     hours,

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 
 from voxterm.gauges import Gauges, Speed
 from voxterm.gpu import GB, GpuInfo, MemorySnapshot, Ram, snapshots
-from voxterm.tui.gauge_lines import LEAST_WIDTH, Line, gauge_lines, gauge_title, one_line
-from voxterm.tui.plain_characters import plain
+from voxterm.tui.panes.gauge_lines import LEAST_WIDTH, Line, gauge_lines, gauge_title, one_line
+from voxterm.tui.terminal.plain_characters import plain
 
 HELD = {
     "Voxtral": 9_500_000_000,

@@ -4,7 +4,7 @@ from textual.app import App, ComposeResult
 
 from voxterm.gauges import Gauges
 from voxterm.gpu import GB, GpuInfo, Ram, snapshots
-from voxterm.tui.gpu_pane import GpuPane
+from voxterm.tui.panes.gpu_pane import GpuPane
 
 
 class Stage(App[None]):

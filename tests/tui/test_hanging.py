@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from voxterm.tui.hanging import LEAST_CELLS, Hanging
+from voxterm.tui.panes.hanging import LEAST_CELLS, Hanging
 
 
 def plain(paragraph: Hanging, width: int) -> list[str]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 
-from voxterm.tui.keyboard import KeyboardAnswered, KeyParser, KeyReleased, TalkKey
+from voxterm.tui.terminal.keyboard import KeyboardAnswered, KeyParser, KeyReleased, TalkKey
 
 
 def read(sent: str) -> list[str]:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import MANY_TURNS, READY, measured, scripted_app, settled, shown
 
-from voxterm.tui.figures import columns
-from voxterm.tui.latency_pane import _row_of
+from voxterm.tui.panes.figures import columns
+from voxterm.tui.panes.latency_pane import _row_of
 
 
 def test_columns_stand_on_the_last_row() -> None:

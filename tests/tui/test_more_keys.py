@@ -46,14 +46,14 @@ from voxterm.gauges import Gauges
 from voxterm.tui import app as app_module
 from voxterm.tui.app import VoxtermApp
 from voxterm.tui.controls import Conversing
-from voxterm.tui.conversation_pane import ConversationPane
-from voxterm.tui.dialogs import ExplainDialog
-from voxterm.tui.keyboard import KeyReleased, ReleasesReported
+from voxterm.tui.dialogs.question import Question
+from voxterm.tui.dialogs.texts import ExplainDialog
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, table
-from voxterm.tui.keys_line import KeysLine
 from voxterm.tui.main_screen import MainScreen
-from voxterm.tui.prompt import TypedLine
-from voxterm.tui.question import Question
+from voxterm.tui.panes.conversation_pane import ConversationPane
+from voxterm.tui.panes.keys_line import KeysLine
+from voxterm.tui.panes.prompt import TypedLine
+from voxterm.tui.terminal.keyboard import KeyReleased, ReleasesReported
 
 
 async def press(pilot: Pilot[int], *keys: str) -> None:
@@ -233,7 +233,7 @@ async def test_break_a_second_time_does_not_wait(monkeypatch: pytest.MonkeyPatch
     def gone_at_once(app: VoxtermApp) -> None:
         gone.append(app)
 
-    monkeypatch.setattr("voxterm.tui.terminal_app.leave_at_once", gone_at_once)
+    monkeypatch.setattr("voxterm.tui.terminal.terminal_app.leave_at_once", gone_at_once)
     monkeypatch.setattr(app_module, "STOP_S", 0.2)
     app = app_of(ScriptedControls(READY, ends_slowly=True))
     async with app.run_test(size=(120, 40)) as pilot:

@@ -24,9 +24,9 @@ from dialog_stage import (
 from rich.console import Console
 
 from voxterm.errors import DeviceError
-from voxterm.tui.choice_list import ChoiceList
 from voxterm.tui.controls import DeviceChoice, VoiceChoice
-from voxterm.tui.picker import Picker, device_picker, speed_picker, theme_picker, voice_picker
+from voxterm.tui.dialogs.choice_list import ChoiceList
+from voxterm.tui.dialogs.picker import Picker, device_picker, speed_picker, theme_picker, voice_picker
 
 VOICES = [
     VoiceChoice("tara", "en", "warm, quick; laughs easily"),

@@ -5,7 +5,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from voxterm.tui.placed_strip import placed
+from voxterm.tui.terminal.placed_strip import placed
 
 BOLD = Style(bold=True)
 

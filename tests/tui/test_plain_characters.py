@@ -14,16 +14,16 @@ from textual.color import Color
 from textual.strip import Strip
 
 from voxterm.events import State
-from voxterm.tui import figures, status_line
-from voxterm.tui.placed_strip import placed
-from voxterm.tui.plain_characters import PlainCharacters, needs_plain_characters, plain
+from voxterm.tui.panes import figures, status_line
+from voxterm.tui.terminal.placed_strip import placed
+from voxterm.tui.terminal.plain_characters import PlainCharacters, needs_plain_characters, plain
 
-SOURCES = Path(status_line.__file__).parent
+SOURCES = Path(status_line.__file__).parent.parent
 
 DRAWN = sorted(
     {
         character
-        for source in SOURCES.glob("*.py")
+        for source in SOURCES.rglob("*.py")
         if source.name not in ("plain_characters.py", "safe_text.py")
         for character in source.read_text(encoding="utf-8")
         if not character.isascii()

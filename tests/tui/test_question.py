@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dialog_stage import HOSTILE, assert_frame_is_whole, assert_harmless, shown, spot, staged
 
-from voxterm.tui.question import Question
+from voxterm.tui.dialogs.question import Question
 
 TEXT = "Delete 2026-11-21 14:02, 14 turns? It cannot be undone."
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from voxterm.tui.safe_text import MAX_MARKS, safe_line, safe_text
+from voxterm.tui.terminal.safe_text import MAX_MARKS, safe_line, safe_text
 
 any_text = st.text(st.characters(), max_size=60)  # lone surrogates too: they cannot be encoded
 marked_text = st.text(

@@ -47,7 +47,7 @@ from voxterm.events import Event
 from voxterm.gauges import Gauges
 from voxterm.tui.app import VoxtermApp
 from voxterm.tui.controls import PastTurn
-from voxterm.tui.terminal import fit_to_terminal
+from voxterm.tui.terminal.driver import fit_to_terminal
 
 Size = tuple[int, int]
 

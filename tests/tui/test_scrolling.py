@@ -7,7 +7,7 @@ from textual.pilot import Pilot
 
 from voxterm.events import Event, ReplyDelta, ReplyHeard, SpeechStarted
 from voxterm.tui.app import VoxtermApp
-from voxterm.tui.conversation_pane import ConversationPane
+from voxterm.tui.panes.conversation_pane import ConversationPane
 
 TWENTY_TURNS: list[Event] = [
     *READY,

@@ -27,7 +27,7 @@ from textual.pilot import Pilot
 
 from voxterm.errors import OutputError, SessionError, StoreError, VoxtermError
 from voxterm.tui.controls import ExportFormat, PastTurn, SessionChoice
-from voxterm.tui.session_dialog import OpenSession, SessionDialog
+from voxterm.tui.dialogs.session_dialog import OpenSession, SessionDialog
 
 NOON = datetime(2026, 11, 21, 14, 2)
 

@@ -22,15 +22,15 @@ from rich.console import Console
 from textual.app import App
 from textual.filter import Monochrome, NoColor
 
-from voxterm.tui.plain_characters import PlainCharacters
-from voxterm.tui.terminal import Colours, TerminalDriver, colours, fit_to_terminal, theme_for
+from voxterm.tui.terminal.driver import Colours, TerminalDriver, colours, fit_to_terminal, theme_for
+from voxterm.tui.terminal.plain_characters import PlainCharacters
 
 LIMIT_S = 30.0
 
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from voxterm.tui.terminal import screen_alone
+from voxterm.tui.terminal.driver import screen_alone
 
 with screen_alone(Path(sys.argv[1])):
     print("the picture", file=sys.__stderr__, flush=True)
@@ -135,7 +135,7 @@ from textual import work
 from textual.app import App
 from textual.binding import Binding
 from textual.widgets import Label
-from voxterm.tui.terminal import fit_to_terminal, leave_at_once, screen_alone, stop_until_continued
+from voxterm.tui.terminal.driver import fit_to_terminal, leave_at_once, screen_alone, stop_until_continued
 
 class Screen(App):
     BINDINGS = [

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scripted import NOON
 
 from voxterm.tui.dialogue import Entry, Notice, Problem, Turn
-from voxterm.tui.turn_lines import lines_of, sounding_row
-from voxterm.tui.wrap import cells_of
+from voxterm.tui.panes.turn_lines import lines_of, sounding_row
+from voxterm.tui.panes.wrap import cells_of
 
 
 def plain(entry: Entry, width: int = 80) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.tui.wrap import cells_of, disputed_cells, wrap
+from voxterm.tui.panes.wrap import cells_of, disputed_cells, wrap
 
 
 def lines(text: str, width: int) -> list[str]:

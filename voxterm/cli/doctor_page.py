@@ -19,7 +19,7 @@ from voxterm.doctor.examination import Asked, Report, examine
 from voxterm.doctor.facts import Facts
 from voxterm.doctor.finding import GROUPS, Finding, Verdict
 from voxterm.errors import ConfigError
-from voxterm.tui.safe_text import safe_line
+from voxterm.tui.terminal.safe_text import safe_line
 
 SIGNS: Mapping[Verdict, tuple[str, str]] = {
     "ok": ("✓", "green"),

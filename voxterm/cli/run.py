@@ -13,7 +13,7 @@ from voxterm.config import Settings
 from voxterm.errors import EngineError, InputError
 from voxterm.tui.app import VoxtermApp
 from voxterm.tui.controls import Conversing
-from voxterm.tui.terminal import fit_to_terminal, screen_alone, theme_for
+from voxterm.tui.terminal.driver import fit_to_terminal, screen_alone, theme_for
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from voxterm.errors import VoxtermError, one_line
-from voxterm.tui.plain_characters import needs_plain_characters
+from voxterm.tui.terminal.plain_characters import needs_plain_characters
 
 SESSION = "voxterm"
 

@@ -28,18 +28,18 @@ from voxterm.events import DeviceStatus, Event, Levels, State, TurnFinished
 from voxterm.gauges import Gauges
 from voxterm.tui import model
 from voxterm.tui.controls import Controls, Conversing, Opening, PastTurn, ScreenSettings
-from voxterm.tui.conversation_pane import ConversationPane
-from voxterm.tui.dialogs import ExplainDialog, HelpDialog, LogDialog
+from voxterm.tui.dialogs.question import Question
+from voxterm.tui.dialogs.texts import ExplainDialog, HelpDialog, LogDialog
 from voxterm.tui.errands import Errands
 from voxterm.tui.gauge_watch import watch_gauges
-from voxterm.tui.keyboard import KeyReleased, TalkKey
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, Key, bindings
 from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.pace import Pace
-from voxterm.tui.prompt import TypedLine
-from voxterm.tui.question import Question
-from voxterm.tui.terminal_app import TerminalApp
+from voxterm.tui.panes.conversation_pane import ConversationPane
+from voxterm.tui.panes.prompt import TypedLine
+from voxterm.tui.terminal.keyboard import KeyReleased, TalkKey
+from voxterm.tui.terminal.terminal_app import TerminalApp
 
 TEXT_INTERVAL_S = 1 / 30
 """Over SSH a fast model would else flood the line."""
@@ -58,7 +58,7 @@ class VoxtermApp(TerminalApp):
     """
 
     TITLE = "voxterm"
-    CSS_PATH: ClassVar[list[str | PurePath]] = ["voxterm.tcss", "dialogs.tcss"]
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["voxterm.tcss", "dialogs/dialogs.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings(APP_KEYS)
 
     def __init__(
@@ -86,7 +86,7 @@ class VoxtermApp(TerminalApp):
         self._typed_early: list[str] = []  # before there was a conversation
         self._ended = asyncio.Event()  # the conversation runs no more
         self._loop_watch = LoopWatch(self._note)
-        self._errands = Errands(self)
+        self._errands = Errands(self, self)
         self._talk_key = TalkKey(self._talk, lambda: self.model.status.talking)
 
     def get_default_screen(self) -> MainScreen:

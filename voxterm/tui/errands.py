@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import Any, Protocol
+
+from textual.app import App
 
 from voxterm.errors import OutputError, as_error
 from voxterm.events import DeviceStatus
 from voxterm.tui import model
-from voxterm.tui.controls import Conversing, DeviceChoice, DeviceKind, Sessions, VoiceChoice
+from voxterm.tui.controls import Conversing, DeviceChoice, DeviceKind, PastTurn, Sessions, VoiceChoice
+from voxterm.tui.dialogs.picker import device_picker, theme_picker, voice_picker
+from voxterm.tui.dialogs.session_dialog import OpenSession, SessionDialog
 from voxterm.tui.dialogue import transcript
-from voxterm.tui.picker import device_picker, theme_picker, voice_picker
-from voxterm.tui.session_dialog import OpenSession, SessionDialog
+from voxterm.tui.model import ScreenModel
 
-if TYPE_CHECKING:
-    from voxterm.tui.app import VoxtermApp
+
+class Talk(Protocol):
+    """The conversation as an app shows it."""
+
+    model: ScreenModel
+
+    def change(self, changed: ScreenModel) -> None:
+        """Show this from now on."""
+        ...
+
+    def now(self) -> datetime: ...
+
+    def go_on(self, past: Sequence[PastTurn]) -> None:
+        """Another session was taken up, of which these are the turns."""
+        ...
+
+    def note_saved(self, path: PurePath) -> None:
+        """The conversation so far is in this file."""
+        ...
+
+    def unless_lost(self, question: str, work: Callable[[], None]) -> None:
+        """Do it; where the talk would be lost by it, only if the person wants that."""
+        ...
 
 
 class Errands:
     """Runs them for an app. What goes wrong is said in the talk and in the log."""
 
-    def __init__(self, app: VoxtermApp) -> None:
+    def __init__(self, app: App[Any], talk: Talk) -> None:
         self._app = app
+        self._talk = talk
 
     def choose_voice(self, conversing: Conversing) -> None:
         def take(voice: VoiceChoice | None) -> None:
             if voice:
                 conversing.controls.choose_voice(voice.name)
 
-        picker = voice_picker(conversing.surroundings.voices, self._app.model.status.voice)
+        picker = voice_picker(conversing.surroundings.voices, self._talk.model.status.voice)
         self._app.push_screen(picker, take)
 
     def choose_device(self, conversing: Conversing) -> None:
@@ -38,7 +65,7 @@ class Errands:
             if device:
                 conversing.controls.choose_device(device.kind, device.wanted)
 
-        devices = self._app.model.devices
+        devices = self._talk.model.devices
         open_now: dict[DeviceKind, str | int] = {}
         if devices.microphone.status is DeviceStatus.OPEN:
             open_now["microphone"] = devices.microphone.name
@@ -57,7 +84,7 @@ class Errands:
     def show_sessions(self, sessions: Sessions) -> None:
         def take(chosen: OpenSession | None) -> None:
             if chosen:
-                self._app.unless_lost("Leave it?", lambda: begin(chosen.session_id))
+                self._talk.unless_lost("Leave it?", lambda: begin(chosen.session_id))
 
         def begin(session_id: str | None) -> None:
             self._app.run_worker(self._open(sessions, session_id), name="open a session")
@@ -68,27 +95,27 @@ class Errands:
         self._app.run_worker(self._save(sessions), name="save")
 
     async def _open(self, sessions: Sessions, session_id: str | None) -> None:
-        app = self._app
+        talk = self._talk
         try:
             past = await sessions.open(session_id)
         except Exception as error:  # whatever it is, the talk goes on
-            app.change(model.troubled(app.model, as_error(error), app.now()))
+            talk.change(model.troubled(talk.model, as_error(error), talk.now()))
             return
-        app.go_on(past)
+        talk.go_on(past)
 
     async def _save(self, sessions: Sessions) -> None:
-        app = self._app
+        talk = self._talk
         current = sessions.current_id
         try:
             if current is None:
-                text = transcript(app.model.dialogue)
-                path = await asyncio.to_thread(_write, f"voxterm-{app.now():%Y%m%d-%H%M%S}", text)
+                text = transcript(talk.model.dialogue)
+                path = await asyncio.to_thread(_write, f"voxterm-{talk.now():%Y%m%d-%H%M%S}", text)
             else:
                 path = await asyncio.to_thread(sessions.export, current, "md")
         except Exception as error:  # whatever it is, the talk goes on
-            app.change(model.troubled(app.model, as_error(error), app.now()))
+            talk.change(model.troubled(talk.model, as_error(error), talk.now()))
             return
-        app.note_saved(path)
+        talk.note_saved(path)
 
 
 def _write(name: str, text: str) -> Path:

@@ -14,21 +14,21 @@ from textual.widgets import Input, Static
 
 from voxterm.events import Levels
 from voxterm.gauges import Gauges
-from voxterm.tui.audio_pane import AudioPane
-from voxterm.tui.banner import Banner
-from voxterm.tui.conversation_pane import ConversationPane
 from voxterm.tui.dialogue import Dialogue
-from voxterm.tui.figures_line import FiguresLine
-from voxterm.tui.gpu_pane import GpuPane
 from voxterm.tui.keys import VIEW_KEYS, bindings
-from voxterm.tui.keys_line import KeysLine
-from voxterm.tui.latency_pane import LatencyPane
-from voxterm.tui.log_pane import LogPane
 from voxterm.tui.model import Devices, Latencies, ScreenModel, Status, Warned
-from voxterm.tui.prompt import Prompt
-from voxterm.tui.search_line import SearchInput, SearchLine
-from voxterm.tui.status_line import StatusLine
-from voxterm.tui.tabs_line import VIEWS, TabsLine
+from voxterm.tui.panes.audio_pane import AudioPane
+from voxterm.tui.panes.banner import Banner
+from voxterm.tui.panes.conversation_pane import ConversationPane
+from voxterm.tui.panes.figures_line import FiguresLine
+from voxterm.tui.panes.gpu_pane import GpuPane
+from voxterm.tui.panes.keys_line import KeysLine
+from voxterm.tui.panes.latency_pane import LatencyPane
+from voxterm.tui.panes.log_pane import LogPane
+from voxterm.tui.panes.prompt import Prompt
+from voxterm.tui.panes.search_line import SearchInput, SearchLine
+from voxterm.tui.panes.status_line import StatusLine
+from voxterm.tui.panes.tabs_line import VIEWS, TabsLine
 
 MIN_WIDTH, MIN_HEIGHT = 50, 14
 """Below this, the screen only says that it is too small."""

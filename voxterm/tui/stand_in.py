@@ -48,7 +48,7 @@ from voxterm.tui.controls import (
     Surroundings,
 )
 from voxterm.tui.loop_watch import LoopWatch
-from voxterm.tui.terminal import fit_to_terminal
+from voxterm.tui.terminal.driver import fit_to_terminal
 
 LEVELS_S = 0.096  # three frames of the microphone
 HEARING_S, SPEAKING_S, PAUSE_S = 3.0, 7.0, 1.0

@@ -9,9 +9,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.reactive import reactive
 
-from voxterm.tui.hanging import Hanging, HangingText
 from voxterm.tui.model import Warned
-from voxterm.tui.safe_text import safe_line, safe_text
+from voxterm.tui.panes.hanging import Hanging, HangingText
+from voxterm.tui.terminal.safe_text import safe_line, safe_text
 
 MAX_CHARS = 1000
 """How much of a text is shown."""

@@ -9,10 +9,10 @@ from textual.widget import Widget
 from voxterm.events import DeviceStatus, Levels
 from voxterm.gauges import Gauges
 from voxterm.latency import STAGES
-from voxterm.tui.figures import BEYOND, NOTHING, decibels, milliseconds, verdict
-from voxterm.tui.gauge_lines import Part, one_line
-from voxterm.tui.latency_pane import TOTALS
 from voxterm.tui.model import Device, Devices, Latencies
+from voxterm.tui.panes.figures import BEYOND, NOTHING, decibels, milliseconds, verdict
+from voxterm.tui.panes.gauge_lines import Part, one_line
+from voxterm.tui.panes.latency_pane import TOTALS
 
 _DIM = "$foreground 60%"
 _GAP = "  "

@@ -12,8 +12,8 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
-from voxterm.tui.changes import Changes
-from voxterm.tui.terminal import leave_at_once, stop_until_continued
+from voxterm.tui.terminal.changes import Changes
+from voxterm.tui.terminal.driver import leave_at_once, stop_until_continued
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 

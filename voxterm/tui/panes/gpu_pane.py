@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.gauges import Gauges
-from voxterm.tui.gauge_lines import gauge_lines, gauge_title
+from voxterm.tui.panes.gauge_lines import gauge_lines, gauge_title
 
 
 class GpuPane(Widget):

@@ -10,8 +10,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.latency import STAGES, Stage, Summary, summarize
-from voxterm.tui.figures import BEYOND, columns, meter, milliseconds, verdict
 from voxterm.tui.model import LATENCY_TURNS, Latencies
+from voxterm.tui.panes.figures import BEYOND, columns, meter, milliseconds, verdict
 
 TOTALS = ("response", "voice_to_voice")
 """The stages that say what a person gets; they stand apart."""

@@ -19,7 +19,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from voxterm.tui.placed_strip import is_placed
+from voxterm.tui.terminal.placed_strip import is_placed
 
 CLOSE_CELLS = 6
 """Equal cells between two runs that are sent all the same: to move the cursor costs as many bytes."""

@@ -13,10 +13,10 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus
-from voxterm.tui.figures import brief, gigabytes, meter
 from voxterm.tui.model import Devices, EngineLoad, Status
-from voxterm.tui.safe_text import safe_line
-from voxterm.tui.wrap import wrap
+from voxterm.tui.panes.figures import brief, gigabytes, meter
+from voxterm.tui.panes.wrap import wrap
+from voxterm.tui.terminal.safe_text import safe_line
 
 MAX_LINES = 9
 

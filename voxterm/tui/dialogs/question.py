@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from voxterm.tui.dialog_parts import DialogFrame, FootLine
-from voxterm.tui.safe_text import safe_text
+from voxterm.tui.dialogs.parts import DialogFrame, FootLine
+from voxterm.tui.terminal.safe_text import safe_text
 
 MAX_CHARS = 300
 

@@ -27,14 +27,14 @@ from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.theme import BUILTIN_THEMES
 
-from voxterm.tui.keyboard import (
+from voxterm.tui.terminal.keyboard import (
     ADD_EVENT_TYPES,
     QUERY_FLAGS,
     KeyboardAnswered,
     KeyParser,
     ReleasesReported,
 )
-from voxterm.tui.plain_characters import PlainCharacters, needs_plain_characters
+from voxterm.tui.terminal.plain_characters import PlainCharacters, needs_plain_characters
 
 Colours: TypeAlias = Literal["true", "256", "16", "none"]
 

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Literal, TypeAlias
 
 from voxterm.tui.dialogue import Entry, Notice, Problem, Turn
-from voxterm.tui.safe_text import safe_text
-from voxterm.tui.wrap import wrap
+from voxterm.tui.panes.wrap import wrap
+from voxterm.tui.terminal.safe_text import safe_text
 
 StyleName: TypeAlias = Literal[
     "time",

@@ -15,10 +15,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from voxterm.tui.placed_strip import placed
-from voxterm.tui.row_filter import best_first, folded
-from voxterm.tui.safe_text import safe_line
-from voxterm.tui.wrap import cells_of
+from voxterm.tui.dialogs.row_filter import best_first, folded
+from voxterm.tui.panes.wrap import cells_of
+from voxterm.tui.terminal.placed_strip import placed
+from voxterm.tui.terminal.safe_text import safe_line
 
 T = TypeVar("T")
 

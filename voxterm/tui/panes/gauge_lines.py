@@ -14,8 +14,8 @@ from textual.content import Content
 
 from voxterm.gauges import Gauges, Speed
 from voxterm.gpu import GB, MemorySnapshot
-from voxterm.tui.figures import BEYOND, NOTHING
-from voxterm.tui.safe_text import safe_line
+from voxterm.tui.panes.figures import BEYOND, NOTHING
+from voxterm.tui.terminal.safe_text import safe_line
 
 Part: TypeAlias = "tuple[str, str]"  # text, style
 Line: TypeAlias = "tuple[Part, ...]"

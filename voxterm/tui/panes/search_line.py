@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from voxterm.tui.safe_text import safe_text
+from voxterm.tui.terminal.safe_text import safe_text
 
 MAX_CHARS = 200
 

@@ -12,9 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from voxterm.errors import as_error
-from voxterm.tui.choice_list import ChoiceList, Column, Row
 from voxterm.tui.controls import DeviceChoice, DeviceKind, VoiceChoice
-from voxterm.tui.dialog_parts import DialogFrame, FieldLine, FootLine, Note
+from voxterm.tui.dialogs.choice_list import ChoiceList, Column, Row
+from voxterm.tui.dialogs.parts import DialogFrame, FieldLine, FootLine, Note
 
 T = TypeVar("T")
 

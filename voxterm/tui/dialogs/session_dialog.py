@@ -15,12 +15,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from voxterm.errors import SessionError, as_error
-from voxterm.tui.choice_list import ChoiceList, Column, Row
 from voxterm.tui.controls import ExportFormat, SessionChoice, Sessions
-from voxterm.tui.dialog_parts import DialogFrame, DialogKey, FieldLine, FootLine, Note
-from voxterm.tui.figures import hours
-from voxterm.tui.picker import Picker
-from voxterm.tui.question import Question
+from voxterm.tui.dialogs.choice_list import ChoiceList, Column, Row
+from voxterm.tui.dialogs.parts import DialogFrame, DialogKey, FieldLine, FootLine, Note
+from voxterm.tui.dialogs.picker import Picker
+from voxterm.tui.dialogs.question import Question
+from voxterm.tui.panes.figures import hours
 
 T = TypeVar("T")
 

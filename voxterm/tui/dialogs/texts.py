@@ -13,12 +13,12 @@ from textual.screen import ModalScreen
 
 from voxterm.latency import STAGES, Stage
 from voxterm.tui.advice import ADVICE
-from voxterm.tui.figures import BEYOND, milliseconds, verdict
-from voxterm.tui.hanging import Hanging, HangingText
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS
-from voxterm.tui.log_pane import log_paragraphs
 from voxterm.tui.model import Latencies, Warned
-from voxterm.tui.status_line import SIGNS
+from voxterm.tui.panes.figures import BEYOND, milliseconds, verdict
+from voxterm.tui.panes.hanging import Hanging, HangingText
+from voxterm.tui.panes.log_pane import log_paragraphs
+from voxterm.tui.panes.status_line import SIGNS
 
 _MARKS = (
     ("▌", "the word that sounds now; the dim rest is yet to come"),

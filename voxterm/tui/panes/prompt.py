@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
-from voxterm.tui.safe_text import safe_line, safe_text
+from voxterm.tui.terminal.safe_text import safe_line, safe_text
 
 MAX_CHARS = 4000
 """More than a minute of fast speech."""

@@ -14,9 +14,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus, Levels
-from voxterm.tui.figures import BEYOND, NOTHING, decibels, level_fraction, whole_meter
 from voxterm.tui.model import Device, Devices
-from voxterm.tui.safe_text import safe_line
+from voxterm.tui.panes.figures import BEYOND, NOTHING, decibels, level_fraction, whole_meter
+from voxterm.tui.terminal.safe_text import safe_line
 
 GLANCES_A_FIGURE = 5
 

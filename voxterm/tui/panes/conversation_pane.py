@@ -15,9 +15,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from voxterm.tui.dialogue import Dialogue
-from voxterm.tui.matches import Match, matches_in
-from voxterm.tui.placed_strip import placed
-from voxterm.tui.turn_lines import WORD_MARK, Line, StyleName, gutter_of, lines_of, sounding_row
+from voxterm.tui.panes.matches import Match, matches_in
+from voxterm.tui.panes.turn_lines import WORD_MARK, Line, StyleName, gutter_of, lines_of, sounding_row
+from voxterm.tui.terminal.placed_strip import placed
 
 
 class ConversationPane(ScrollView, can_focus=False):

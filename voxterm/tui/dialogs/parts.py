@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from voxterm.errors import VoxtermError
-from voxterm.tui.safe_text import safe_line, safe_text
+from voxterm.tui.terminal.safe_text import safe_line, safe_text
 
 MAX_TYPED_CHARS = 200
 MAX_NOTE_CHARS = 300

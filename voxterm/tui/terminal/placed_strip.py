@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from voxterm.tui.wrap import disputed_cells
+from voxterm.tui.panes.wrap import disputed_cells
 
 
 class _Written(str):

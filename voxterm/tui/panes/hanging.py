@@ -10,7 +10,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from voxterm.tui.wrap import wrap
+from voxterm.tui.panes.wrap import wrap
 
 LEAST_CELLS = 12
 """A text is never narrower than this: rather it is cut."""

@@ -8,9 +8,9 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.events import DeviceStatus, State
-from voxterm.tui.figures import hours
 from voxterm.tui.model import Devices, Status
-from voxterm.tui.safe_text import safe_line
+from voxterm.tui.panes.figures import hours
+from voxterm.tui.terminal.safe_text import safe_line
 
 SIGNS: dict[State, tuple[str, str]] = {
     State.LOADING: ("◌", "$text-warning"),

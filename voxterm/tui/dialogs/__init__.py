@@ -1,0 +1,1 @@
+"""What lies over the screen for a moment: to read, to choose from, to answer."""
