@@ -27,8 +27,9 @@ from scripted import (
     shown,
 )
 from textual.command import CommandPalette
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from voxterm.errors import SessionError
 from voxterm.events import (
@@ -369,6 +370,22 @@ async def test_a_paste_of_several_lines_is_one_line() -> None:
         await pilot.pause()
         await press(pilot, "enter")
         assert controls.calls == ["run", "type first line second third"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "field", "held"),
+    [("thello", "#typed", "hello"), ("/moon", "#sought", "moon"), ("vleo", "", "leo")],
+)
+async def test_keys_that_come_at_once_go_where_they_were_meant_to(keys: str, field: str, held: str) -> None:
+    """A slow line hands over all that was typed in one piece. The letters were commands, or lost."""
+    app, controls = scripted_app(TALKED)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settled(pilot)
+        for letter in keys:
+            app.post_message(Key("slash" if letter == "/" else letter, letter))
+        await pilot.pause(0.2)
+        assert app.screen.query_one(field or "TypedField", Input).value == held
+        assert controls.calls == ["run"]
 
 
 async def test_a_search_in_an_empty_talk_finds_nothing() -> None:

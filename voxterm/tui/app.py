@@ -32,7 +32,7 @@ from voxterm.tui.dialogs.question import Question
 from voxterm.tui.dialogs.texts import ExplainDialog, HelpDialog, LogDialog
 from voxterm.tui.errands import Errands
 from voxterm.tui.gauge_watch import watch_gauges
-from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, Key, bindings
+from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, Key, bindings, opening
 from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.pace import Pace
@@ -48,6 +48,9 @@ LEVEL_INTERVAL_S = 1 / 10
 
 STOP_S = 5.0
 """How long the conversation may take to give back its devices and to close its store."""
+
+
+_OPENING = opening(APP_KEYS)
 
 
 class VoxtermApp(TerminalApp):
@@ -203,6 +206,12 @@ class VoxtermApp(TerminalApp):
 
     # ---- the keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What opens something is heard first of all, but not where a line is typed or a dialog is open."""
+        if action in _OPENING:
+            return self.screen is self._main and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The command palette: all that the keys do."""
         for key in (*APP_KEYS, *VIEW_KEYS):
@@ -318,7 +327,7 @@ class VoxtermApp(TerminalApp):
             self._errands.save(self._conversing.surroundings.sessions)
 
     def action_type(self) -> None:
-        self._main.query_one(TypedLine).focus()
+        self._main.set_focus(self._main.query_one(TypedLine))  # at once: the next keys may have come already
 
     def action_explain(self) -> None:
         self.push_screen(ExplainDialog(self.model.latencies))

@@ -21,6 +21,7 @@ class Key:
     help: str
     on_line: bool = False
     is_urgent: bool = False  # heard while a line is typed too
+    opens: bool = False  # something that the next keys are meant for, even those that came with it
     click: str = ""  # what a click on it does, where that is something else
 
 
@@ -36,10 +37,20 @@ APP_KEYS: tuple[Key, ...] = (
     ),
     Key("m", "m", "mute", "mute", "mute the microphone, or listen again", on_line=True),
     Key("escape", "esc", "interrupt", "interrupt", "interrupt the reply", on_line=True),
-    Key("t,enter", "t", "type", "type", "type instead of talking; esc leaves the line", on_line=True),
+    Key(
+        "t,enter",
+        "t",
+        "type",
+        "type",
+        "type instead of talking; esc leaves the line",
+        on_line=True,
+        opens=True,
+    ),
     Key("r", "r", "repeat", "repeat", "repeat the last reply"),
-    Key("v", "v", "voice", "voice", "choose who speaks", on_line=True),
-    Key("d", "d", "devices", "devices", "choose the microphone and the loudspeaker", on_line=True),
+    Key("v", "v", "voice", "voice", "choose who speaks", on_line=True, opens=True),
+    Key(
+        "d", "d", "devices", "devices", "choose the microphone and the loudspeaker", on_line=True, opens=True
+    ),
     Key("plus,equals_sign", "+", "speed(0.1)", "faster", "speak faster"),
     Key("minus", "-", "speed(-0.1)", "slower", "speak more slowly"),
     Key(
@@ -49,6 +60,7 @@ APP_KEYS: tuple[Key, ...] = (
         "sessions",
         "open, rename, export or delete a session; begin a new one",
         on_line=True,
+        opens=True,
     ),
     Key(
         "ctrl+s",
@@ -67,10 +79,11 @@ APP_KEYS: tuple[Key, ...] = (
         "explain",
         "explain",
         "what each latency means, and what to try where it is beyond its target",
+        opens=True,
     ),
-    Key("k", "k", "theme", "theme", "choose the colours"),
-    Key("l", "l", "log", "log", "the last warnings", on_line=True),
-    Key("question_mark", "?", "help", "help", "this help", on_line=True),
+    Key("k", "k", "theme", "theme", "choose the colours", opens=True),
+    Key("l", "l", "log", "log", "the last warnings", on_line=True, opens=True),
+    Key("question_mark", "?", "help", "help", "this help", on_line=True, opens=True),
     Key("ctrl+p", "ctrl+p", "command_palette", "commands", "everything, to search in", is_urgent=True),
     Key("ctrl+l", "ctrl+l", "redraw", "redraw", "draw the screen anew", is_urgent=True),
     Key(
@@ -90,7 +103,14 @@ VIEW_KEYS: tuple[Key, ...] = (
     Key("tab", "tab", "next_view(1)", "next pane", "the next pane, or the next layout where all panes fit"),
     Key("shift+tab", "shift+tab", "next_view(-1)", "pane before", "the one before"),
     Key("1,2,3,4,5", "1 … 5", "", "pane", "talk, latency, memory, audio or log, where they do not all fit"),
-    Key("slash", "/", "search", "search", "search the talk: enter goes further back, ↓ forth, esc ends it"),
+    Key(
+        "slash",
+        "/",
+        "search",
+        "search",
+        "search the talk: enter goes further back, ↓ forth, esc ends it",
+        opens=True,
+    ),
     Key("pageup", "pgup", "page(-1)", "scroll back", "scroll the talk back while it goes on"),
     Key("pagedown", "pgdn", "page(1)", "scroll forth", "scroll forth"),
     Key("home", "home", "to_start", "beginning", "the beginning of the talk"),
@@ -100,7 +120,16 @@ VIEW_KEYS: tuple[Key, ...] = (
 
 def bindings(keys: tuple[Key, ...]) -> list[BindingType]:
     """What Textual is to do for these keys."""
-    return [Binding(key.keys, key.action, key.label, priority=key.is_urgent) for key in keys if key.action]
+    return [
+        Binding(key.keys, key.action, key.label, priority=key.is_urgent or key.opens)
+        for key in keys
+        if key.action
+    ]
+
+
+def opening(keys: tuple[Key, ...]) -> frozenset[str]:
+    """The actions of those keys that open something."""
+    return frozenset(key.action for key in keys if key.opens)
 
 
 def table() -> str:

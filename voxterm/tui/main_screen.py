@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 from voxterm.events import Levels
 from voxterm.gauges import Gauges
 from voxterm.tui.dialogue import Dialogue
-from voxterm.tui.keys import VIEW_KEYS, bindings
+from voxterm.tui.keys import VIEW_KEYS, bindings, opening
 from voxterm.tui.model import Devices, Latencies, ScreenModel, Status, Warned
 from voxterm.tui.panes.audio_pane import AudioPane
 from voxterm.tui.panes.banner import Banner
@@ -44,6 +44,9 @@ ROOMY_HEIGHT = 40
 
 LAYOUTS = ("all", "talk", "instruments")
 """What is shown where there is room for all of it."""
+
+
+_OPENING = opening(VIEW_KEYS)
 
 
 class MainScreen(Screen[None]):
@@ -103,6 +106,12 @@ class MainScreen(Screen[None]):
     def show_levels(self, model: ScreenModel) -> None:
         self.levels = model.levels
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """As the app's."""
+        if action in _OPENING:
+            return not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
     # ---- what fits
 
     def on_resize(self, event: events.Resize) -> None:
@@ -149,7 +158,7 @@ class MainScreen(Screen[None]):
     def action_search(self) -> None:
         self.searching = True
         self.view, self.layout_name = VIEWS[0], LAYOUTS[0]
-        self.query_one(SearchInput).focus()
+        self.set_focus(self.query_one(SearchInput))  # at once: the next keys may have come already
         self._search(self.query_one(SearchInput).value)
 
     def action_next_match(self, direction: int) -> None:
