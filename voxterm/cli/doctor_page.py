@@ -108,8 +108,6 @@ def _verdict(report: Report) -> Text:
     if report.can_run:
         return Text(f"voxterm can run with the profile {report.profile}", style="bold green")
     first = next(finding for finding in report.findings if finding.blocks)
-    what = f"{first.name}: {first.what}; {first.remedy}" if first.remedy else f"{first.name}: {first.what}"
-    return Text(
-        safe_line(f"voxterm cannot run with the profile {report.profile} yet: first, {what}"),
-        style="bold red",
-    )
+    how = "; what mends it stands there" if first.remedy else ""  # a remedy of several lines is none on one
+    what = f"voxterm cannot run with the profile {report.profile} yet: first, {first.name}: {first.what}{how}"
+    return Text(safe_line(what), style="bold red")
