@@ -1,57 +1,17 @@
-"""A clock moved by hand and a scripted `sounddevice`, so that nothing here sleeps or needs a device."""
+"""A scripted `sounddevice`, so that nothing here needs a device."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from hand_clock import HandClock
 
 from voxterm.audio.portaudio import PortAudio
 from voxterm.engines.protocols import Samples
-
-TURNS = 20  # of the event loop, enough for every task to get as far as it can
-
-
-class HandClock:
-    """Time passes only in `advance`, which wakes every sleeper at its moment."""
-
-    def __init__(self) -> None:
-        self._now_s = 100.0
-        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
-
-    def now(self) -> float:
-        return self._now_s
-
-    async def sleep_until(self, at_s: float) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleepers.append((at_s, future))
-        await future
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        yield
-
-    async def advance(self, seconds: float) -> None:
-        until_s = self._now_s + seconds
-        await settle()
-        while due := [sleeper for sleeper in self._sleepers if sleeper[0] <= until_s + 1e-9]:
-            at_s, future = min(due, key=lambda sleeper: sleeper[0])
-            self._sleepers.remove((at_s, future))
-            self._now_s = max(self._now_s, at_s)
-            if not future.done():
-                future.set_result(None)
-            await settle()
-        self._now_s = until_s
-        await settle()
-
-
-async def settle() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
 
 
 class FakeStream:

@@ -6,7 +6,8 @@ import asyncio
 
 import numpy as np
 import pytest
-from fake_portaudio import FakeSoundDevice, HandClock, fake_portaudio
+from fake_portaudio import FakeSoundDevice, fake_portaudio
+from hand_clock import HandClock
 
 from voxterm.audio.loudspeaker import DeviceLoudspeaker
 from voxterm.audio.portaudio import PortAudio

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from fake_portaudio import FakeSoundDevice, HandClock, fake_portaudio, settle
+from fake_portaudio import FakeSoundDevice, fake_portaudio
+from hand_clock import HandClock, settle
 
 from voxterm.audio.microphone import DeviceMicrophone
 from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, Microphone, MicrophoneFrame

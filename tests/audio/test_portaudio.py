@@ -9,7 +9,8 @@ import threading
 from typing import Any
 
 import pytest
-from fake_portaudio import FakeSoundDevice, HandClock, at_once, fake_device, fake_portaudio
+from fake_portaudio import FakeSoundDevice, at_once, fake_device, fake_portaudio
+from hand_clock import HandClock
 
 from voxterm.audio import portaudio as portaudio_module
 from voxterm.audio.portaudio import DeviceStream, PortAudio, in_thread

@@ -12,9 +12,9 @@ from scenes import one, scene
 
 from voxterm.doctor.facts import Ran
 from voxterm.doctor.finding import Finding
-from voxterm.doctor.gpus import Gpus, User, gpu_findings, read_gpus, torch_findings
+from voxterm.doctor.gpus import Gpus, gpu_findings, read_gpus, torch_findings
 from voxterm.doctor.packages import Torch
-from voxterm.gpu import GB, GpuInfo
+from voxterm.gpu import GB, GpuInfo, GpuUser
 
 H100 = GpuInfo(0, "NVIDIA H100 80GB HBM3", 80 * GB, 79 * GB, 1 * GB, 3.35e12, (9, 0))
 CUDA_13, CPU_ONLY = Torch("2.13.0", "13.0"), Torch("2.13.0+cpu", "")
@@ -63,7 +63,7 @@ class TellingNvml:
 def test_what_nvml_tells() -> None:
     found = read_gpus({}, 77, TellingNvml())
     assert found.driver == "580.65.06"
-    assert found.users == (User(0, "python3 (41)", 30 * GB),), "our own process is no other"
+    assert found.users == (GpuUser(0, "python3 (41)", 30 * GB),), "our own process is no other"
     assert read_gpus({}, 77, TellingNvml(names_processes=False)).users[0].name == "process (41)"
     assert "Driver Not Loaded" in read_gpus({}, 77, TellingNvml(driver=False)).why_none
 
@@ -75,7 +75,7 @@ def test_memory_in_other_hands_is_named(tmp_path: Path) -> None:
     assert used.verdict == "warn"
     assert "30.0 GB by python3 (41)" in used.what
     assert "nvidia-smi" in used.remedy
-    little = Gpus((H100,), driver="580.65", users=(User(0, "Xorg (3)", None),))
+    little = Gpus((H100,), driver="580.65", users=(GpuUser(0, "Xorg (3)", None),))
     assert one(gpu_findings(little, scene(tmp_path)), "used").verdict == "info"
 
 

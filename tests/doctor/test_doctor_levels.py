@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxterm.audio.levels import SILENT_DBFS, dbfs
 from voxterm.audio.wav import read_audio
-from voxterm.doctor.levels import FLOOR_DBFS, dbfs, hears_tone, level_of
+from voxterm.doctor.levels import hears_tone, level_of
 from voxterm.doctor.sound_test import tone
 from voxterm.engines.protocols import Samples
 
@@ -38,13 +39,13 @@ def test_levels() -> None:
     assert level.rms_dbfs == pytest.approx(-9.0, abs=0.1)
     assert level.clipped == 0
     assert level_of(np.clip(3 * sine, -1, 1)).clipped > RATE_HZ / 2
-    assert level_of(np.zeros(100, np.float32)).peak_dbfs == FLOOR_DBFS
-    assert level_of(np.zeros(0, np.float32)).rms_dbfs == FLOOR_DBFS
+    assert level_of(np.zeros(100, np.float32)).peak_dbfs == SILENT_DBFS
+    assert level_of(np.zeros(0, np.float32)).rms_dbfs == SILENT_DBFS
 
 
 @given(st.floats(0.0, 1.0))
 def test_dbfs_is_never_below_its_floor(amplitude: float) -> None:
-    assert FLOOR_DBFS <= dbfs(amplitude) <= 0.0
+    assert SILENT_DBFS <= dbfs(amplitude) <= 0.0
 
 
 def test_the_tone_is_calm() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import SteppingClock, one, scene
+from hand_clock import HandClock
+from scenes import one, scene
 
 from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, MicrophoneFrame, Report
 from voxterm.audio.recording import RecordedLoudspeaker, RecordedMicrophone
@@ -98,7 +99,7 @@ def shouting(count: int) -> Samples:
 async def heard_with(
     gain: float, background: Background, kind: type[RoomMicrophone] = RoomMicrophone
 ) -> Heard:
-    clock = SteppingClock()
+    clock = HandClock()
     loudspeaker = RoomLoudspeaker(clock)
     microphone = kind(clock, loudspeaker, gain, background)
     return await asyncio.wait_for(clock.running(listen(microphone, loudspeaker, clock)), 30.0)

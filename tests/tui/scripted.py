@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -290,6 +291,20 @@ async def settled(pilot: Pilot[int]) -> None:
             break
         await pilot.pause()
     app.show_now()
+    await pilot.pause()
+
+
+@asynccontextmanager
+async def on_screen(app: VoxtermApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[int]]:
+    """The app in a terminal of this size, with the script told and drawn."""
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield pilot
+
+
+async def press(pilot: Pilot[int], *keys: str) -> None:
+    """Press them, and return when what they ask for is done."""
+    await pilot.press(*keys)
     await pilot.pause()
 
 

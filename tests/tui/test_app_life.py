@@ -15,6 +15,7 @@ from scripted import (
     Settings,
     app_of,
     left,
+    on_screen,
     scripted_app,
     settled,
     shown,
@@ -58,8 +59,7 @@ async def test_the_first_picture_is_there_before_the_engines_load() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 async def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
     app, controls = scripted_app(READY)
-    async with app.run_test() as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         os.kill(os.getpid(), number)
         await left(pilot)
     assert controls.calls == ["run", "stop", "released"]
@@ -71,8 +71,7 @@ async def test_a_conversation_that_does_not_end_is_not_waited_for_for_ever(
     monkeypatch.setattr(app_module, "STOP_S", 0.01)
     controls = ScriptedControls(READY, ends_slowly=True)
     app = app_of(controls)
-    async with app.run_test() as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         await pilot.press("q")
         await left(pilot)
     assert controls.calls == ["run", "stop"]
@@ -81,8 +80,7 @@ async def test_a_conversation_that_does_not_end_is_not_waited_for_for_ever(
 async def test_a_failure_is_shown_and_typing_says_why_there_is_no_answer() -> None:
     error = EngineLoadError("voxtral: 9.4 GB needed, 3.1 GB free", "start with --profile embedded")
     app, controls = scripted_app(READY, error=error)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         assert "✗ voxtral: 9.4 GB needed, 3.1 GB free" in shown(app)
         assert "→ start with --profile embedded" in shown(app)
         assert "■ stopped" in shown(app)
@@ -99,8 +97,7 @@ async def test_a_conversation_that_ends_by_itself_says_so() -> None:
     controls = ScriptedControls(READY)
     controls._stopped.set()
     app = app_of(controls)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app):
         assert "the conversation has ended" in shown(app)
 
 
@@ -112,8 +109,7 @@ def test_a_theme_that_is_not_there_is_a_setting_to_mend() -> None:
 @pytest.mark.parametrize("theme", ["textual-light", "nord", "ansi-dark"])
 async def test_any_theme_can_draw_it(theme: str) -> None:
     app = app_of(ScriptedControls(TROUBLE), settings=Settings(theme))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app):
         assert "listening" in shown(app)
 
 
@@ -148,8 +144,7 @@ async def test_many_deltas_are_drawn_few_times(monkeypatch: pytest.MonkeyPatch) 
 async def test_events_from_the_engines_threads_are_shown() -> None:
     """They are told on the event loop, but outside the app's context: a timer set there never rang."""
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         Context().run(controls.emit, StateChanged(State.THINKING, 0.0), ReplyDelta(1, "words"))
         await pilot.pause(0.2)
         assert "◐ thinking" in shown(app)
@@ -178,8 +173,7 @@ async def test_a_remedy_that_helps_both_devices_is_said_once() -> None:
         for device in ("microphone", "loudspeaker")
     ]
     app, _ = scripted_app([*READY, *missing])
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app):
         assert "▲ there is no microphone" in shown(app)
         assert "▲ there is no loudspeaker" in shown(app)
         assert shown(app).count("→ start the server") == 1
@@ -195,16 +189,14 @@ async def test_a_remedy_that_helps_both_devices_is_said_once() -> None:
 )
 async def test_the_progress_of_loading_is_told_where_it_is_known(loading: list[Event], word: str) -> None:
     app, _ = scripted_app(loading)
-    async with app.run_test() as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)):
         assert word in shown(app)
 
 
 @pytest.mark.parametrize("size", [(50, 14), (80, 24), (99, 50), (100, 30), (200, 50)])
 async def test_nothing_is_cut_off_at_the_sizes_it_is_made_for(size: tuple[int, int]) -> None:
     app, _ = scripted_app(READY)
-    async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+    async with on_screen(app, size):
         rows = shown(app).split("\n")
         assert "● listening" in rows[0]
         assert "turn 0" in rows[0]

@@ -16,6 +16,7 @@ from scripted import (
     ScriptedSessions,
     Settings,
     finished,
+    on_screen,
     scripted_app,
     settled,
     shown,
@@ -112,8 +113,7 @@ async def test_a_hostile_text_is_only_shown(text: str) -> None:
     past = [PastTurn(7, NOON, text, text, text[:1], True, False)]
     app, controls = scripted_app(every_text(text), past)
     began = time.monotonic()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         assert_harmless(app)
         await pilot.press("pageup")
         assert_harmless(app)
@@ -129,8 +129,7 @@ async def test_a_hostile_text_is_only_shown(text: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_hostile_names_are_only_shown(text: str) -> None:
     app = hostile_app(text)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         assert_harmless(app)
         for key in ("v", "d", "s", "e", "k"):
             await pilot.press(key)
@@ -162,8 +161,7 @@ def assert_harmless(app: VoxtermApp, width: int = 120) -> None:
 
 async def test_markup_is_shown_letter_by_letter() -> None:
     app, _ = scripted_app([*READY, TurnEnded(1, 0.0), TranscriptReady(1, HOSTILE["click"])])
-    async with app.run_test(size=(160, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app, (160, 40)):
         assert "[@click=app.leave]press me[/] [@click=app.quit]x[/]" in shown(app)
 
 
@@ -171,8 +169,7 @@ async def test_a_long_text_is_redrawn_quickly() -> None:
     """The word that sounds moves many times a second; the text must not be wrapped anew each time."""
     text = "word " * 20_000
     app, controls = scripted_app([*READY, SpeechStarted(1, 0.0), ReplyDelta(1, text)])
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         began = time.process_time()
         for at in range(0, 50, 5):
             controls.emit(ReplyHeard(1, at, at + 4))

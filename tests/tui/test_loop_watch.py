@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripted import READY, ScriptedControls, Settings, app_of, settled, shown
+from scripted import READY, ScriptedControls, Settings, app_of, on_screen, shown
 
 from voxterm.tui.loop_watch import LoopWatch
 
@@ -68,8 +68,7 @@ def blocks() -> dict[str, float]:
 
 async def test_a_block_is_in_the_log_where_that_is_asked_for() -> None:
     app = app_of(ScriptedControls(READY), settings=Settings(watch_loop=True))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         asyncio.get_running_loop().call_soon(time.sleep, 0.06)
         await pilot.pause(0.1)
         await pilot.press("l")

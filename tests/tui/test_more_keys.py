@@ -22,13 +22,14 @@ from scripted import (
     app_of,
     finished,
     left,
+    on_screen,
+    press,
     scripted_app,
     settled,
     shown,
 )
 from textual.command import CommandPalette
 from textual.events import Key, Paste
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from voxterm.errors import SessionError
@@ -57,16 +58,9 @@ from voxterm.tui.panes.prompt import TypedLine
 from voxterm.tui.terminal.keyboard import KeyReleased, ReleasesReported
 
 
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    for key in keys:
-        await pilot.press(key)
-    await pilot.pause()
-
-
 async def calls_after(*keys: str, script: Sequence[Event] = READY) -> list[str]:
     app, controls = scripted_app(script)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, *keys)
         await pilot.pause(0.05)
         return controls.calls[1:]
@@ -97,8 +91,7 @@ async def test_a_key_goes_on_from_what_was_told() -> None:
 
 async def test_what_was_chosen_is_in_the_status_line() -> None:
     app, _ = scripted_app([*READY, VoiceChanged("ऋतिका"), SpeedChanged(1.2), AudioKept(True)])
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app):
         top = shown(app).split("\n", maxsplit=1)[0]
         assert "ऋतिका" in top
         assert "1.2×" in top
@@ -107,8 +100,7 @@ async def test_what_was_chosen_is_in_the_status_line() -> None:
 
 async def test_clearing_leaves_a_word_of_it() -> None:
     app, controls = scripted_app(TALKED)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         controls.emit(DialogueCleared())
         await settled(pilot)
         assert "How far is the moon?" not in shown(app)
@@ -117,8 +109,7 @@ async def test_clearing_leaves_a_word_of_it() -> None:
 
 async def test_the_talk_key_is_held_where_releases_are_reported() -> None:
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         app.post_message(ReleasesReported())
         await pilot.pause()
         await press(pilot, "space", "space", "space")  # it repeats while it is held
@@ -130,8 +121,7 @@ async def test_the_talk_key_is_held_where_releases_are_reported() -> None:
 
 async def test_a_theme_is_tried_on_and_taken() -> None:
     app, _ = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "k", *"gruv")
         assert app.theme == "gruvbox"
         await press(pilot, "escape")
@@ -143,8 +133,7 @@ async def test_a_theme_is_tried_on_and_taken() -> None:
 async def test_a_session_is_opened_in_place_of_the_one_under_way() -> None:
     sessions = ScriptedSessions(past=PAST)
     app = app_of(ScriptedControls(TALKED), sessions=sessions)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "s")
         await pilot.pause(0.1)
         await press(pilot, "down", "enter")
@@ -159,8 +148,7 @@ async def test_a_session_is_opened_in_place_of_the_one_under_way() -> None:
 async def test_a_session_that_cannot_be_opened_says_why() -> None:
     sessions = ScriptedSessions()
     app = app_of(ScriptedControls(TALKED), sessions=sessions)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "s")
         await pilot.pause(0.1)
         sessions.error = SessionError("session x is open in another voxterm", "end that one")
@@ -174,8 +162,7 @@ async def test_a_session_that_cannot_be_opened_says_why() -> None:
 async def test_saving_exports_the_session() -> None:
     sessions = ScriptedSessions()
     app = app_of(ScriptedControls(TALKED), sessions=sessions)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "t", "ctrl+s")  # while typing, too
         await pilot.pause(0.1)
         await settled(pilot)
@@ -189,8 +176,7 @@ async def test_what_is_not_kept_can_be_saved_all_the_same(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     app = app_of(ScriptedControls(TALKED), sessions=ScriptedSessions(current_id=None))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         for _ in range(2):
             await press(pilot, "ctrl+s")
             await pilot.pause(0.1)
@@ -206,8 +192,7 @@ async def test_what_is_not_kept_can_be_saved_all_the_same(
 
 async def test_quitting_asks_where_something_would_be_lost() -> None:
     app = app_of(ScriptedControls(TALKED), sessions=ScriptedSessions(current_id=None))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "q")
         assert isinstance(app.screen, Question)
         await press(pilot, "n")
@@ -221,8 +206,7 @@ async def test_quitting_asks_where_something_would_be_lost() -> None:
 
 async def test_quitting_asks_nothing_where_nothing_was_said() -> None:
     app = app_of(ScriptedControls(READY), sessions=ScriptedSessions(current_id=None))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await pilot.press("q")
         await left(pilot)
     assert app.return_value == 0
@@ -237,8 +221,7 @@ async def test_break_a_second_time_does_not_wait(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("voxterm.tui.terminal.terminal_app.leave_at_once", gone_at_once)
     monkeypatch.setattr(app_module, "STOP_S", 0.2)
     app = app_of(ScriptedControls(READY, ends_slowly=True))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "ctrl+c")
         assert gone == []
         await pilot.press("ctrl+c")
@@ -248,8 +231,7 @@ async def test_break_a_second_time_does_not_wait(monkeypatch: pytest.MonkeyPatch
 
 async def test_break_twice_leaves_even_where_it_is_asked() -> None:
     app = app_of(ScriptedControls(TALKED), sessions=ScriptedSessions(current_id=None))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "ctrl+c")
         assert isinstance(app.screen, Question)
         await pilot.press("ctrl+c")
@@ -260,8 +242,7 @@ async def test_break_twice_leaves_even_where_it_is_asked() -> None:
 async def test_another_session_is_not_opened_over_what_is_not_kept_without_a_question() -> None:
     sessions = ScriptedSessions(current_id=None, past=PAST)
     app = app_of(ScriptedControls(TALKED), sessions=sessions)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "s")
         await pilot.pause(0.1)
         await press(pilot, "down", "enter")
@@ -278,8 +259,7 @@ async def test_another_session_is_not_opened_over_what_is_not_kept_without_a_que
 async def test_what_ends_the_turn_ends_the_talk_key(event: Event) -> None:
     """It said that it was recording, and the next press only let go of it."""
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "space")
         assert app.model.status.talking
         controls.emit(SpeechStarted(1, 0.0), event)
@@ -291,8 +271,7 @@ async def test_what_ends_the_turn_ends_the_talk_key(event: Event) -> None:
 
 async def test_a_click_on_the_talk_key_is_no_key_that_is_held() -> None:
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         app.post_message(ReleasesReported())
         for _ in range(2):
             await pilot.click(KeysLine, offset=(2, 0))
@@ -326,8 +305,7 @@ async def test_an_unforeseen_failure_leaves_the_talk_on_the_screen() -> None:
 
     controls = Failing(TALKED)
     app = app_of(controls)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         controls.stop()
         await settled(pilot)
         assert "✗ RuntimeError: a bug" in shown(app)
@@ -342,8 +320,7 @@ async def test_a_failing_gauge_is_noted_once() -> None:
         return Conversing(ScriptedControls(READY), replace(SURROUNDINGS, read_gauges=read))
 
     app = VoxtermApp(opening, Settings(), FrozenClock())
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await pilot.pause(1.2)
         assert [warned.what for warned in app.model.warnings] == [
             "the gauges cannot be read: RuntimeError: the driver is gone"
@@ -352,8 +329,7 @@ async def test_a_failing_gauge_is_noted_once() -> None:
 
 async def test_what_comes_late_of_a_cleared_turn_is_not_shown() -> None:
     app, controls = scripted_app(TALKED)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         controls.emit(SpeechStarted(3, 0.0), DialogueCleared(), finished(3, "a late turn", "Hm."))
         controls.emit(SpeechStarted(4, 0.0), TranscriptReady(4, "a new turn"))
         await settled(pilot)
@@ -363,8 +339,7 @@ async def test_what_comes_late_of_a_cleared_turn_is_not_shown() -> None:
 
 async def test_a_paste_of_several_lines_is_one_line() -> None:
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "t")
         app.screen.query_one(TypedLine).post_message(Paste("first line\nsecond\r\nthird"))
         await pilot.pause()
@@ -379,8 +354,7 @@ async def test_a_paste_of_several_lines_is_one_line() -> None:
 async def test_keys_that_come_at_once_go_where_they_were_meant_to(keys: str, field: str, held: str) -> None:
     """A slow line hands over all that was typed in one piece. The letters were commands, or lost."""
     app, controls = scripted_app(TALKED)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         for letter in keys:
             app.post_message(Key("slash" if letter == "/" else letter, letter))
         await pilot.pause(0.2)
@@ -391,8 +365,7 @@ async def test_keys_that_come_at_once_go_where_they_were_meant_to(keys: str, fie
 async def test_a_search_in_an_empty_talk_finds_nothing() -> None:
     """It ended the app."""
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "slash", "a")
         assert "nothing found" in shown(app)
         controls.emit(SpeechStarted(1, 0.0), TranscriptReady(1, "a word"))
@@ -404,8 +377,7 @@ async def test_a_search_in_an_empty_talk_finds_nothing() -> None:
 
 async def test_a_search_shows_the_talk_wherever_it_was_begun() -> None:
     app, _ = scripted_app(TALKED)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "tab", "tab")
         assert "─ conversation ─" not in shown(app)
         await press(pilot, "slash", *"moon")
@@ -414,8 +386,7 @@ async def test_a_search_shows_the_talk_wherever_it_was_begun() -> None:
 
 async def test_the_palette_does_all_that_the_keys_do() -> None:
     app, controls = scripted_app(READY)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "ctrl+p")
         assert isinstance(app.screen, CommandPalette)
         await press(pilot, *"mute")
@@ -430,8 +401,7 @@ async def test_the_palette_does_all_that_the_keys_do() -> None:
 
 async def test_the_latencies_are_explained() -> None:
     app, _ = scripted_app(SPEAKING)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "e")
         assert isinstance(app.screen, ExplainDialog)
         assert "→ engines.orpheus.first_chunk_frames" not in shown(app)  # the codec is within its target
@@ -441,8 +411,7 @@ async def test_the_latencies_are_explained() -> None:
 
 async def test_a_search_marks_and_shows_what_it_finds() -> None:
     app, _ = scripted_app(SPEAKING)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot)
+    async with on_screen(app) as pilot:
         await press(pilot, "slash", *"THE")
         assert "4 of 4" in shown(app)  # the newest first
         await press(pilot, "enter")
@@ -460,8 +429,7 @@ async def test_a_search_marks_and_shows_what_it_finds() -> None:
 async def test_a_search_scrolls_back_to_what_it_finds() -> None:
     turns = [event for _ in range(20) for event in TALKED[6:]]
     app, _ = scripted_app([*TALKED, *turns])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         pane = app.screen.query_one(ConversationPane)
         await press(pilot, "slash", *"hello there")
         top = pane.scroll_y
@@ -476,8 +444,7 @@ async def test_a_search_scrolls_back_to_what_it_finds() -> None:
 )
 async def test_a_small_terminal_shows_one_pane_at_a_time(key: str, title: str) -> None:
     app, _ = scripted_app(TALKED)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         await press(pilot, key)
         titles = ("latency (ms)", "─ memory ─", "─ audio ─", "─ log ─", "conversation")
         assert [at for at in titles if at in shown(app)] == [at for at in titles if title in at]
@@ -485,8 +452,7 @@ async def test_a_small_terminal_shows_one_pane_at_a_time(key: str, title: str) -
 
 async def test_tab_goes_round_the_panes_and_the_layouts() -> None:
     app, _ = scripted_app(TALKED)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         main = app.screen
         assert isinstance(main, MainScreen)
         views = []
@@ -509,8 +475,7 @@ async def test_tab_goes_round_the_panes_and_the_layouts() -> None:
 
 async def test_redrawing_and_the_start_of_the_talk() -> None:
     app, _ = scripted_app([*TALKED, *[event for _ in range(20) for event in TALKED[6:]]])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with on_screen(app, (80, 24)) as pilot:
         await press(pilot, "ctrl+l", "home")
         assert app.screen.query_one(ConversationPane).scroll_y == 0
 
