@@ -1,4 +1,4 @@
-"""Choosing a voice, a device, a theme and a speed."""
+"""Choosing a voice, a device and a theme."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rich.console import Console
 from voxterm.errors import DeviceError
 from voxterm.tui.controls import DeviceChoice, VoiceChoice
 from voxterm.tui.dialogs.choice_list import ChoiceList
-from voxterm.tui.dialogs.picker import Picker, device_picker, speed_picker, theme_picker, voice_picker
+from voxterm.tui.dialogs.picker import Picker, device_picker, theme_picker, voice_picker
 
 VOICES = [
     VoiceChoice("tara", "en", "warm, quick; laughs easily"),
@@ -324,7 +324,7 @@ async def test_an_error_is_shown_in_place_with_its_remedy() -> None:
         assert app.results == [None]
 
 
-# ---- themes and speeds
+# ---- themes
 
 
 async def test_a_theme_is_previewed_and_taken() -> None:
@@ -360,23 +360,6 @@ async def test_real_themes_can_be_previewed() -> None:
         assert app.theme == list(app.available_themes)[-1]
         await pilot.press("escape")
         assert app.theme == "textual-dark"
-
-
-async def test_speeds_go_from_half_to_twice_in_tenths() -> None:
-    async with staged(speed_picker(1.0), (80, 50)) as (app, pilot):
-        assert "16 of 16" in shown(app)
-        assert cursor_line(app).startswith("● 1.0×")
-        assert "0.5×" in shown(app)
-        assert "2.0×" in shown(app)
-        await pressed(pilot, "down", "enter")
-        assert app.results == [1.1]
-
-
-async def test_a_speed_between_the_steps_is_there() -> None:
-    async with staged(speed_picker(1.25)) as (app, pilot):
-        assert cursor_line(app).startswith("● 1.25×")
-        await pressed(pilot, "up", "enter")
-        assert app.results == [1.2]
 
 
 # ---- hostile texts

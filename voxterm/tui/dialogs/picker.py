@@ -1,4 +1,4 @@
-"""Choose one of many: a voice, a device, a theme, a speed. Typing searches, arrows move, Enter takes."""
+"""Choose one of many: a voice, a device, a theme. Typing searches, arrows move, Enter takes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,6 @@ T = TypeVar("T")
 
 DEFAULT_DEVICE = "default"
 KIND_WORDS: Mapping[DeviceKind, str] = {"microphone": "mic", "loudspeaker": "out"}
-
-SPEEDS = tuple(tenths / 10 for tenths in range(5, 21))
-_SPEED_WORDS = {0.5: "half as fast", 1.0: "as the voice speaks by itself", 2.0: "twice as fast"}
 
 
 class Picker(ModalScreen["T | None"]):
@@ -176,12 +173,3 @@ def theme_picker(names: Sequence[str], current: str, preview: Callable[[str], No
     """`preview` puts a theme on at once; it is called with `current` when nothing is taken."""
     rows = [Row.of(name, name, is_current=name == current) for name in names]
     return Picker("theme", (Column(is_flexible=True),), rows, preview, classes="-small -clear")
-
-
-def speed_picker(current: float) -> Picker[float]:
-    """From half to twice the speed; a `current` that lies between two steps has a row of its own."""
-    rows = [
-        Row.of(speed, f"{round(speed, 2)}×", _SPEED_WORDS.get(speed, ""), is_current=speed == current)
-        for speed in sorted({*SPEEDS, current})
-    ]
-    return Picker("speed", (Column(is_number=True), Column(is_flexible=True)), rows, classes="-small")
