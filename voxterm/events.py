@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from voxterm.errors import VoxtermError, one_line
+from voxterm.errors import as_error
 
 
 class State(Enum):
@@ -199,9 +199,8 @@ class Trouble:
     @classmethod
     def of(cls, error: Exception, remedy: str = "", turn: int | None = None) -> Trouble:
         """What an error says of itself; of any other exception its name and words, with this remedy."""
-        if isinstance(error, VoxtermError):
-            return cls(error.what, error.remedy, error.category, turn)
-        return cls(one_line(f"{type(error).__name__}: {error}"), remedy, "engine", turn)
+        told = as_error(error, remedy)
+        return cls(told.what, told.remedy, told.category if told is error else "engine", turn)
 
 
 class DeviceStatus(Enum):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timezone
+from itertools import count
 from pathlib import Path
 from typing import Literal, TextIO, TypeAlias, get_args
 
@@ -49,12 +50,39 @@ def export_session(
     if not isinstance(out, Path):
         out.write(text)
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        from voxterm.audio.wav import cannot_write
+    write_text(out, text)
 
-        raise cannot_write(out, error) from None
+
+def new_file(folder: Path, name: str, form: str) -> Path:
+    """An empty file of a name that there was not: `NAME.FORM`, else `NAME-2.FORM` and so on; absolute.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    for number in count(1):
+        path = folder / (f"{name}.{form}" if number == 1 else f"{name}-{number}.{form}")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        return path.absolute()
+    raise AssertionError("numbers do not end")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises OutputError: the file cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    from voxterm.audio.wav import cannot_write
+
+    return cannot_write(path, error)
 
 
 def markdown(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:

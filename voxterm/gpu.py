@@ -93,6 +93,15 @@ class GpuInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuUser:
+    """A process that has memory of a GPU. `used_bytes` is None where the driver does not tell."""
+
+    gpu: int  # as NVML counts
+    name: str  # of the program, and its process's number
+    used_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ram:
     """Main memory. `own_bytes` is what this process holds of it."""
 
@@ -144,6 +153,21 @@ class Nvml:
             hidden = "CUDA_VISIBLE_DEVICES" in environ
             self.unavailable = "CUDA_VISIBLE_DEVICES hides every GPU" if hidden else "the driver sees no GPU"
         return found
+
+    def driver(self) -> str:
+        """The driver's version; "" where it does not tell."""
+        return "" if self._library is None else str(self._ask(self._library.nvmlSystemGetDriverVersion) or "")
+
+    def users(self, but: int) -> Iterator[GpuUser]:
+        """The processes, but that of this number, that compute on any of this machine's GPUs."""
+        library = self._library
+        for index in range(0 if library is None else self._ask(library.nvmlDeviceGetCount) or 0):
+            handle = self._ask(library.nvmlDeviceGetHandleByIndex, index)
+            for process in self._ask(library.nvmlDeviceGetComputeRunningProcesses, handle) or ():
+                if process.pid != but:
+                    path = self._ask(library.nvmlSystemGetProcessName, process.pid)
+                    name = str(path).rpartition("/")[2] if path else "process"
+                    yield GpuUser(index, f"{name} ({process.pid})", process.usedGpuMemory)
 
     def close(self) -> None:
         """Let go of the library. May be called twice."""

@@ -44,6 +44,11 @@ def default_state_folder() -> Path:
     return user_state_path("voxterm", appauthor=False)
 
 
+def state_folder(named: str) -> Path:
+    """The folder of the settings; the system's own where they name none."""
+    return Path(named).expanduser() if named else default_state_folder()
+
+
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 

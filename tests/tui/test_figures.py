@@ -6,13 +6,13 @@ import pytest
 
 from voxterm.latency import STAGES
 from voxterm.tui.panes.figures import (
+    columns,
     decibels,
     gigabytes,
     hours,
     level_fraction,
     meter,
     milliseconds,
-    sparkline,
     verdict,
 )
 
@@ -61,11 +61,11 @@ def test_a_meter_is_half_full_at_a_half() -> None:
 
 
 def test_sparkline_has_a_place_for_turns_without_a_figure() -> None:
-    assert sparkline([0.0, None, 300.0, 600.0], 600.0) == "▁ ▅█"
+    assert columns([0.0, None, 300.0, 600.0], 600.0, 1) == ["▁ ▅█"]
 
 
 def test_sparkline_grows_with_what_is_beyond_its_top() -> None:
-    assert sparkline([300.0, 1200.0], 600.0) == "▃█"
+    assert columns([300.0, 1200.0], 600.0, 1) == ["▃█"]
 
 
 def test_sizes_and_times() -> None:

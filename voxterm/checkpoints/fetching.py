@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from voxterm.checkpoints.checkpoint import Checkpoint
-from voxterm.checkpoints.finding import INSTALL_MODELS, PICKLED, find, hub_cache, is_repo
+from voxterm.checkpoints.finding import (
+    INSTALL_MODELS,
+    PICKLED,
+    find,
+    hub_cache,
+    is_offline,
+    is_repo,
+    repo_folder,
+)
 from voxterm.checkpoints.reading import Progress
 from voxterm.errors import CheckpointError
 
@@ -85,7 +93,7 @@ def _wanted(name: str, environ: Mapping[str, str]) -> _Wanted:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    if environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if is_offline(environ):
         raise OfflineModeIsEnabled
     api = HfApi(**_access(environ))
     held = api.model_info(name, files_metadata=True, timeout=ANSWER_S)
@@ -98,7 +106,7 @@ def _wanted(name: str, environ: Mapping[str, str]) -> _Wanted:
             f"{name} holds no weights that can be loaded", "name a checkpoint in safetensors"
         )
     files = [*weights, *filter(BESIDE_WEIGHTS.fullmatch, sizes_bytes)]
-    snapshot = hub_cache(environ) / f"models--{name.replace('/', '--')}" / "snapshots" / (held.sha or "")
+    snapshot = repo_folder(name, environ) / "snapshots" / (held.sha or "")
     return _Wanted(
         {file: sizes_bytes[file] for file in files},
         tuple(file for file in files if not (snapshot / file).exists()),

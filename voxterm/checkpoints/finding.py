@@ -75,6 +75,16 @@ def hub_cache(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface" / "hub"
 
 
+def repo_folder(name: str, environ: Mapping[str, str]) -> Path:
+    """Where the hub's cache keeps this repository, whether it is there or not."""
+    return hub_cache(environ) / f"models--{name.replace('/', '--')}"
+
+
+def is_offline(environ: Mapping[str, str]) -> bool:
+    """Whether the hub must not be asked."""
+    return environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
 def _cached(name: str, environ: Mapping[str, str]) -> Path:
     """Its snapshot in the hub's cache.
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 from voxterm.cli.wiring import Kept, kept_session
@@ -15,7 +14,7 @@ from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation
 from voxterm.errors import SessionError, VoxtermError
 from voxterm.events import Trouble
-from voxterm.export import export_session
+from voxterm.export import export_session, new_file
 from voxterm.recorder import Recorder
 from voxterm.store import SessionSummary, Store, StoredTurn
 from voxterm.tui.controls import ExportFormat, PastTurn, SessionChoice
@@ -88,7 +87,7 @@ class Sittings:
         """
         summary = self._shelf.find(session_id)
         turns = self._shelf.turns(session_id)
-        path = self._new_file(summary.id, form)
+        path = new_file(self._folder, f"voxterm-{summary.id}", form)
         try:
             export_session(summary, turns, form, path)
         except BaseException:
@@ -127,22 +126,6 @@ class Sittings:
         """Wait until the session before is stored and closed."""
         if self._leaving is not None:
             await asyncio.wait({self._leaving})
-
-    def _new_file(self, session_id: str, form: ExportFormat) -> Path:
-        """An empty file of a name that there was not."""
-        for number in count(1):
-            name = f"voxterm-{session_id}" if number == 1 else f"voxterm-{session_id}-{number}"
-            path = self._folder / f"{name}.{form}"
-            try:
-                path.touch(exist_ok=False)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                from voxterm.audio.wav import cannot_write
-
-                raise cannot_write(path, error) from None
-            return path.absolute()
-        raise AssertionError("numbers do not end")
 
 
 def past_turn(turn: StoredTurn) -> PastTurn:

@@ -18,7 +18,7 @@ from voxterm.engines.protocols import Samples
 from voxterm.errors import VoxtermError
 from voxterm.history import History
 from voxterm.recorder import Recorder
-from voxterm.store import Session, Store, StoredTurn, default_state_folder
+from voxterm.store import Session, Store, StoredTurn, state_folder
 
 SWITCH_INTERVAL_S = 0.001
 """How long a busy Python thread may keep the callbacks of the sound devices waiting. With Python's own 5 ms
@@ -61,8 +61,7 @@ def devices_of(settings: Settings) -> Devices:
 
 def store_of(settings: Settings) -> Store:
     """The store of the settings' folder; nothing is opened yet."""
-    folder = settings.sessions.folder
-    return Store(Path(folder).expanduser() if folder else default_state_folder())
+    return Store(state_folder(settings.sessions.folder))
 
 
 def demo_clips() -> list[Samples]:

@@ -15,11 +15,8 @@ from voxterm.conversation.cast import Cast, Devices
 from voxterm.conversation.floor import Floor
 from voxterm.conversation.loading import take_up_voice
 from voxterm.conversation.reply import Speaker
-from voxterm.engines.protocols import Voice
+from voxterm.engines.protocols import FASTEST, SLOWEST, Voice
 from voxterm.events import AudioKept, Event, Loading, SpeedChanged, Trouble, VoiceChanged
-
-SLOWEST = 0.5
-FASTEST = 2.0
 
 
 class Choices:

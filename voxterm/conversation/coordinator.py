@@ -8,7 +8,6 @@ moment to look how far the reply has come. What happens goes up as events.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -17,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from voxterm.audio.devices import Kind
+from voxterm.audio.levels import dbfs
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.collector import quiet_collector
 from voxterm.config import Settings
@@ -36,8 +36,6 @@ TYPED_LINES_WAITING = 16
 
 LEVELS_EVERY_FRAMES = 3
 """Levels are told about ten times a second."""
-
-SILENT_DBFS = -100.0
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -313,8 +311,8 @@ class Conversation:
         rms = float(np.sqrt(np.mean(np.square(samples))))
         self.tell(
             Levels(
-                microphone_dbfs=_dbfs(rms),
-                loudspeaker_dbfs=_dbfs(self._floor.level()),
+                microphone_dbfs=dbfs(rms),
+                loudspeaker_dbfs=dbfs(self._floor.level()),
                 speech_probability=probability,
                 buffered_ms=self._floor.buffered_s * 1000,
                 overruns=self._devices.microphone.overruns,
@@ -353,11 +351,6 @@ def _frames(samples: Samples) -> Iterator[Samples]:
         part = samples[begin : begin + FRAME_SAMPLES]
         frame[: len(part)] = part
         yield frame
-
-
-def _dbfs(rms: float) -> float:
-    """The level relative to a full-scale square wave (RMS 1)."""
-    return max(SILENT_DBFS, 20 * math.log10(rms)) if rms > 0 else SILENT_DBFS
 
 
 async def _within_limit(thread: EngineThread, work: Callable[[], None]) -> None:

@@ -99,11 +99,6 @@ class Decoder:
             self._rotary = type(parts.rotary_emb)(config=parts.config)
 
     @property
-    def kernels(self) -> str:
-        """Which steps it runs: "fused", by Triton, or "plain", by torch."""
-        return self._kernels.__name__.rpartition(".")[2]
-
-    @property
     def outputs(self) -> int:
         """How many ids the output layer knows."""
         return self._head.rows

@@ -37,10 +37,6 @@ class CapturedStep:
         self._pool = pool
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    @property
-    def captured(self) -> bool:
-        return self._graph is not None
-
     def capture(self) -> None:
         """Record the step. The step itself runs a few times, so what it changes has to be reset afterwards.
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 from voxterm.doctor.facts import Facts
 from voxterm.doctor.finding import Finding, Verdict
 from voxterm.doctor.packages import Torch
-from voxterm.gpu import GB, GpuInfo, Nvml
+from voxterm.gpu import GB, GpuInfo, GpuUser, Nvml
 
 OLDEST_DRIVERS: Mapping[int, int] = {11: 450, 12: 525, 13: 580}
 """CUDA's major version → the first driver of it. NVIDIA: CUDA Compatibility, table 1."""
@@ -32,17 +31,6 @@ INSTALL_DRIVER = (
 )
 GIVE_GPU = "give the GPU to the container: docker run --gpus all …"
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """A process that has memory of a GPU. `used_bytes` is None where the driver does not tell."""
-
-    gpu: int  # as NVML counts
-    name: str
-    used_bytes: int | None
-
 
 @dataclass(frozen=True, slots=True)
 class Gpus:
@@ -51,7 +39,7 @@ class Gpus:
     gpus: tuple[GpuInfo, ...]
     why_none: str = ""
     driver: str = ""
-    users: tuple[User, ...] = ()
+    users: tuple[GpuUser, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +57,7 @@ def read_gpus(environ: Mapping[str, str], own_process: int, library: Any = None)
         gpus = nvml.gpus(environ)
         if not gpus:
             return Gpus((), nvml.unavailable)
-        library = library or import_module("pynvml")
-        driver = _ask(library, library.nvmlSystemGetDriverVersion) or ""
-        return Gpus(gpus, driver=str(driver), users=tuple(_users(library, own_process)))
+        return Gpus(gpus, driver=nvml.driver(), users=tuple(nvml.users(but=own_process)))
     finally:
         nvml.close()
 
@@ -159,24 +145,6 @@ def _gpu_finding(gpu: GpuInfo) -> Finding:
     return Finding("gpu", name, "warn", what, "voxterm --profile embedded needs none")
 
 
-def _spoken_user(user: User) -> str:
+def _spoken_user(user: GpuUser) -> str:
     used = "?" if user.used_bytes is None else f"{user.used_bytes / GB:.1f} GB"
     return f"{used} by {user.name} on GPU {user.gpu}"
-
-
-def _users(library: Any, own_process: int) -> Iterator[User]:
-    for index in range(_ask(library, library.nvmlDeviceGetCount) or 0):
-        handle = _ask(library, library.nvmlDeviceGetHandleByIndex, index)
-        processes: Sequence[Any] = _ask(library, library.nvmlDeviceGetComputeRunningProcesses, handle) or ()
-        for process in processes:
-            if process.pid != own_process:
-                name = _ask(library, library.nvmlSystemGetProcessName, process.pid)
-                spoken = str(name).rpartition("/")[2] if name else "process"
-                yield User(index, f"{spoken} ({process.pid})", process.usedGpuMemory)
-
-
-def _ask(library: Any, question: Callable[..., T], *arguments: Any) -> T | None:
-    try:
-        return question(*arguments)
-    except library.NVMLError:
-        return None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from voxterm.audio.levels import SILENT_DBFS, dbfs
 from voxterm.engines.protocols import Samples
 
-FLOOR_DBFS = -100.0
 CLIPPED = 0.985
 """From this on a sample has reached full scale, give or take what a resampler does to it."""
 
@@ -25,7 +25,7 @@ AUDIBLE_DBFS = -85.0
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How loud samples are, in dB below full scale; at least FLOOR_DBFS."""
+    """How loud samples are, in dB below full scale; at least SILENT_DBFS."""
 
     rms_dbfs: float
     peak_dbfs: float
@@ -35,14 +35,10 @@ class Level:
 def level_of(samples: Samples) -> Level:
     """The level of samples (N,)."""
     if not len(samples):
-        return Level(FLOOR_DBFS, FLOOR_DBFS, 0)
+        return Level(SILENT_DBFS, SILENT_DBFS, 0)
     magnitudes = np.abs(samples.astype(np.float64))
     rms = float(np.sqrt(np.mean(magnitudes**2)))
     return Level(dbfs(rms), dbfs(float(magnitudes.max())), int((magnitudes >= CLIPPED).sum()))
-
-
-def dbfs(amplitude: float) -> float:
-    return max(FLOOR_DBFS, 20.0 * float(np.log10(max(amplitude, 1e-12))))
 
 
 def hears_tone(samples: Samples, rate_hz: int, tone_hz: float, span_s: tuple[float, float]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxterm.checkpoints import find
-from voxterm.checkpoints.finding import hub_cache, is_repo
+from voxterm.checkpoints.finding import hub_cache, is_offline, is_repo, repo_folder
 from voxterm.doctor.finding import Finding, Verdict
 from voxterm.doctor.gpus import Trouble
 from voxterm.doctor.packages import INSTALL_MODELS
@@ -17,8 +17,6 @@ from voxterm.doctor.program import existing_part, spoken
 from voxterm.errors import CheckpointError
 from voxterm.gpu import GB
 from voxterm.plan import AUTO, EMBEDDED, MODELS, PROFILES, Machine, Plan, Wishes, need_of, preview
-
-YES = ("1", "ON", "YES", "TRUE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ def _begun_bytes(place: str, environ: Mapping[str, str]) -> int:
     """What a download that broke off has left in the cache."""
     if not is_repo(place):
         return 0
-    blobs = hub_cache(environ) / f"models--{place.replace('/', '--')}" / "blobs"
+    blobs = repo_folder(place, environ) / "blobs"
     try:
         return sum(path.stat().st_size for path in blobs.iterdir())
     except OSError:
@@ -156,7 +154,7 @@ def _hub_findings(environ: Mapping[str, str], missing_bytes: int, *, wanted: boo
         yield Finding("models", "cache", "warn" if wanted else "info", what, remedy if wanted else "")
     else:
         yield Finding("models", "cache", "ok", what)
-    if missing_bytes and environ.get("HF_HUB_OFFLINE", "").upper() in YES:
+    if missing_bytes and is_offline(environ):
         what = "HF_HUB_OFFLINE is set, so nothing can be fetched"
         yield Finding("models", "hub", "warn", what, "unset HF_HUB_OFFLINE")
 

@@ -11,7 +11,7 @@ from voxterm.config import Settings, user_file
 from voxterm.doctor.facts import Facts
 from voxterm.doctor.finding import Finding, Verdict
 from voxterm.errors import VoxtermError
-from voxterm.store import default_state_folder
+from voxterm.store import state_folder
 
 LITTLE_BYTES = 200_000_000
 """Left on a disk, it is soon full: a minute of kept sound takes a few megabytes."""
@@ -30,7 +30,7 @@ def settings_finding(facts: Facts, config_file: Path | None, error: VoxtermError
 
 
 def sessions_findings(settings: Settings, facts: Facts) -> Iterator[Finding]:
-    folder = sessions_folder(settings)
+    folder = state_folder(settings.sessions.folder)
     keeps = settings.sessions.keep
     existing = existing_part(folder)
     name = "sessions"
@@ -46,11 +46,6 @@ def sessions_findings(settings: Settings, facts: Facts) -> Iterator[Finding]:
         yield Finding("program", name, "warn", what, f"make room: du -sh {folder}/* | sort -h")
     else:
         yield Finding("program", name, "ok", what)
-
-
-def sessions_folder(settings: Settings) -> Path:
-    named = settings.sessions.folder
-    return Path(named).expanduser() if named else default_state_folder()
 
 
 def spoken(path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from voxterm.audio.devices import Kind
+from voxterm.audio.levels import dbfs
 from voxterm.audio.loudspeaker import DeviceLoudspeaker
 from voxterm.audio.microphone import DeviceMicrophone
 from voxterm.audio.portaudio import DeviceStream, OnBlock, PortAudio
@@ -22,7 +23,7 @@ from voxterm.audio.protocols import FRAME_S, Loudspeaker, Microphone, Microphone
 from voxterm.clock import Clock, RealClock
 from voxterm.config import AudioSettings
 from voxterm.doctor.facts import Facts
-from voxterm.doctor.levels import dbfs, hears_tone, level_of
+from voxterm.doctor.levels import hears_tone, level_of
 from voxterm.doctor.sound_server import RESTART
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.events import DeviceChanged, DeviceStatus, Trouble

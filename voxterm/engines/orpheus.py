@@ -23,6 +23,8 @@ from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LONGEST_WINDOW_FRAMES,
 from voxterm.engines.orpheus_text import pieces, readable, token_limit
 from voxterm.engines.orpheus_tokens import SLOTS, Frame, FrameBuilder, RunawayWatch, layers
 from voxterm.engines.protocols import (
+    FASTEST,
+    SLOWEST,
     LoadProgress,
     Placement,
     Samples,
@@ -34,7 +36,7 @@ from voxterm.engines.protocols import (
 )
 from voxterm.engines.snac import SnacCodec
 from voxterm.engines.tempo import Tempo
-from voxterm.engines.time_stretch import FASTEST, SLOWEST, TimeStretch
+from voxterm.engines.time_stretch import TimeStretch
 from voxterm.errors import CheckpointError, EngineError, VoiceError
 
 ENGLISH = "canopylabs/orpheus-3b-0.1-ft"

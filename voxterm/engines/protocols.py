@@ -22,6 +22,9 @@ Samples: TypeAlias = NDArray[np.float32]  # (N,)
 HEARING_RATE_HZ = 16_000
 """The rate at which every VAD, transcriber and speech language model hears."""
 
+SLOWEST, FASTEST = 0.5, 2.0
+"""Speeds of speech: beyond them its parts are heard twice, or not at all."""
+
 LoadProgress: TypeAlias = Callable[[int, int], None]
 """Called with (bytes done, bytes in all); 0 in all where the size is not known."""
 

@@ -14,7 +14,6 @@ from voxterm.engines.protocols import Samples
 
 SEGMENT_S = 0.02
 SEARCH_S = 0.01  # to each side: a whole period of the deepest voice
-SLOWEST, FASTEST = 0.5, 2.0  # beyond, segments are heard twice, or sounds not at all
 
 
 class TimeStretch:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import count
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 from textual.app import App
 
-from voxterm.errors import OutputError, as_error
+from voxterm.errors import as_error
 from voxterm.events import DeviceStatus
+from voxterm.export import new_file, write_text
 from voxterm.tui import model
 from voxterm.tui.controls import Conversing, DeviceChoice, DeviceKind, PastTurn, Sessions, VoiceChoice
 from voxterm.tui.dialogs.picker import device_picker, theme_picker, voice_picker
@@ -124,16 +124,6 @@ def _write(name: str, text: str) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    for number in count(1):
-        path = Path(f"{name}.md" if number == 1 else f"{name}-{number}.md")
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be written: {error.strerror}", "start voxterm elsewhere"
-            ) from error
-        return path.absolute()
-    raise AssertionError("there is always a number that is free")
+    path = new_file(Path(), name, "md")
+    write_text(path, text)
+    return path

@@ -138,7 +138,7 @@ def noted(model: ScreenModel, what: str, at: datetime) -> ScreenModel:
 
 def troubled(model: ScreenModel, error: VoxtermError, at: datetime) -> ScreenModel:
     """The model after something that the person asked for has failed."""
-    return apply(model, Trouble(error.what, error.remedy, error.category), at)
+    return apply(model, Trouble.of(error), at)
 
 
 def apply(model: ScreenModel, event: Event, at: datetime) -> ScreenModel:

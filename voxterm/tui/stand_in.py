@@ -51,7 +51,7 @@ from voxterm.tui.loop_watch import LoopWatch
 from voxterm.tui.terminal.driver import fit_to_terminal
 
 LEVELS_S = 0.096  # three frames of the microphone
-HEARING_S, SPEAKING_S, PAUSE_S = 3.0, 7.0, 1.0
+HEARING_S, PAUSE_S = 3.0, 1.0
 WORDS_HEARD_S = 0.35
 
 SAID = "And how far would I have to walk until the water is deep enough for that?"

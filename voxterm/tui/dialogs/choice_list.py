@@ -18,7 +18,7 @@ from textual.strip import Strip
 from voxterm.tui.dialogs.row_filter import best_first, folded
 from voxterm.tui.panes.wrap import cells_of
 from voxterm.tui.terminal.placed_strip import placed
-from voxterm.tui.terminal.safe_text import safe_line
+from voxterm.tui.terminal.safe_text import safe_line, shortened
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Cell:
 
     @classmethod
     def of(cls, text: str) -> Cell:
-        safe = safe_line(text[:MAX_CHARS]) + ("…" if len(text) > MAX_CHARS else "")
+        safe = safe_line(shortened(text, MAX_CHARS))
         return cls(safe, sum(map(cells_of, safe)), folded(safe))
 
 

@@ -11,10 +11,11 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from voxterm.errors import VoxtermError
-from voxterm.tui.terminal.safe_text import safe_line, safe_text
+from voxterm.tui.panes.safe_input import SafeInput
+from voxterm.tui.terminal.safe_text import safe_line
 
 MAX_TYPED_CHARS = 200
 MAX_NOTE_CHARS = 300
@@ -40,14 +41,11 @@ class DialogFrame(Vertical):
         self.styles.height = rows + self.gutter.height
 
 
-class TypedField(Input):
-    """An input that never holds what a terminal must not be given."""
+class TypedField(SafeInput):
+    """The input of a dialog."""
 
     def __init__(self, placeholder: str = "") -> None:
-        super().__init__(placeholder=placeholder, compact=True, max_length=MAX_TYPED_CHARS)
-
-    def validate_value(self, value: str) -> str:
-        return safe_text(value[:MAX_TYPED_CHARS]).replace("\n", " ")[:MAX_TYPED_CHARS]
+        super().__init__(MAX_TYPED_CHARS, placeholder=placeholder)
 
 
 class FieldLine(Horizontal):

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from voxterm.tui.dialogs.parts import DialogFrame, FootLine
-from voxterm.tui.terminal.safe_text import safe_text
+from voxterm.tui.terminal.safe_text import safe_text, shortened
 
 MAX_CHARS = 300
 
@@ -26,7 +26,7 @@ class Question(ModalScreen[bool]):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self._text = safe_text(text[:MAX_CHARS]) + ("…" if len(text) > MAX_CHARS else "")
+        self._text = safe_text(shortened(text, MAX_CHARS))
 
     def compose(self) -> ComposeResult:
         with DialogFrame():

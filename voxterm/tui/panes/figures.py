@@ -59,13 +59,11 @@ def whole_meter(fraction: float, width: int) -> tuple[str, str]:
     return "█" * full, "─" * (width - full)
 
 
-def sparkline(values: Sequence[float | None], top: float) -> str:
-    """A bar for each value, from 0 to `top` or to the largest beyond it; a space where there is none."""
-    return columns(values, top, 1)[0]
-
-
 def columns(values: Sequence[float | None], top: float, rows: int) -> list[str]:
-    """As `sparkline`, over so many rows; the first one is the top."""
+    """A bar for each value, from 0 to `top` or to the largest beyond it; a space where there is none.
+
+    The bars stand over so many rows; the first one is the top.
+    """
     top = max((value for value in (top, *values) if value is not None), default=0.0) or 1.0
     eighths = [0 if value is None else 1 + int(value / top * (8 * rows - 1) + 0.5) for value in values]
     return ["".join(_BARS[min(8, max(0, of - 8 * row))] for of in eighths) for row in reversed(range(rows))]

@@ -11,7 +11,7 @@ from textual.reactive import reactive
 
 from voxterm.tui.model import Warned
 from voxterm.tui.panes.hanging import Hanging, HangingText
-from voxterm.tui.terminal.safe_text import safe_line, safe_text
+from voxterm.tui.terminal.safe_text import safe_line, safe_text, shortened
 
 MAX_CHARS = 1000
 """How much of a text is shown."""
@@ -55,10 +55,7 @@ def _warned(warned: Warned) -> Iterator[Hanging]:
         safe_line(warned.category),
         "$text-warning",
     )
-    yield Hanging(_EMPTY.lead, _bounded(warned.what))
+    yield Hanging(_EMPTY.lead, safe_text(shortened(warned.what, MAX_CHARS)))
     if warned.remedy:
-        yield Hanging(Content.styled("→ ", "$foreground 60%"), _bounded(warned.remedy), "$foreground 60%")
-
-
-def _bounded(text: str) -> str:
-    return safe_text(text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}…")
+        remedy = safe_text(shortened(warned.remedy, MAX_CHARS))
+        yield Hanging(Content.styled("→ ", "$foreground 60%"), remedy, "$foreground 60%")

@@ -8,26 +8,22 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from voxterm.tui.terminal.safe_text import safe_line, safe_text
+from voxterm.tui.panes.safe_input import SafeInput
+from voxterm.tui.terminal.safe_text import safe_line
 
 MAX_CHARS = 4000
 """More than a minute of fast speech."""
 
 
-class TypedLine(Input):
-    """An input that never holds what a terminal must not be given; `Esc` leaves it."""
+class TypedLine(SafeInput):
+    """What is said with the keyboard; `Esc` leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "done", show=False)]
 
     def __init__(self) -> None:
-        super().__init__(
-            id="typed", placeholder="t to type instead of talking …", compact=True, max_length=MAX_CHARS
-        )
-
-    def validate_value(self, value: str) -> str:
-        return safe_text(value).replace("\n", " ")[:MAX_CHARS]
+        super().__init__(MAX_CHARS, id="typed", placeholder="t to type instead of talking …")
 
     def _on_paste(self, event: events.Paste) -> None:
         """Several lines become one; Textual would take the first alone."""

@@ -9,14 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from voxterm.tui.terminal.safe_text import safe_text
+from voxterm.tui.panes.safe_input import SafeInput
 
 MAX_CHARS = 200
 
 
-class SearchInput(Input):
+class SearchInput(SafeInput):
     """An input that tells where to go and when it is over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,10 +35,7 @@ class SearchInput(Input):
         """The person has done with it."""
 
     def __init__(self) -> None:
-        super().__init__(id="sought", placeholder="search the talk …", compact=True, max_length=MAX_CHARS)
-
-    def validate_value(self, value: str) -> str:
-        return safe_text(value).replace("\n", " ")[:MAX_CHARS]
+        super().__init__(MAX_CHARS, id="sought", placeholder="search the talk …")
 
     def action_leave(self) -> None:
         self.post_message(self.Ended())

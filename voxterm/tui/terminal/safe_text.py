@@ -35,6 +35,11 @@ def safe_text(text: str) -> str:
     return _SUSPECT.sub(lambda run: _safe_run(run.group(), text[max(0, run.start() - 1) : run.start()]), text)
 
 
+def shortened(text: str, most_chars: int) -> str:
+    """The text, with an ellipsis in place of what is beyond so many characters."""
+    return text if len(text) <= most_chars else f"{text[:most_chars]}…"
+
+
 def safe_line(text: str) -> str:
     """The safe text on one line."""
     return " ".join(safe_text(text).split())
