@@ -112,7 +112,7 @@ class TestDefaults:
         assert settings.profile == "auto"
         assert settings.audio.microphone == "default"
         assert (settings.turns.mode, settings.turns.vad) == ("open", "silero")
-        assert (settings.turns.pause_ms, settings.turns.end_silence_ms) == (200, 700)
+        assert (settings.turns.pause_ms, settings.turns.end_silence_ms) == (96, 700)
         assert settings.sessions.keep
         assert not settings.sessions.keep_audio
         assert settings.engines.eliza.seed is None
@@ -350,9 +350,10 @@ class TestWhatIsRefused:
             f"{file}: turns.speech_threshold is 0.2 while turns.silence_threshold is 0.35 (config.toml); "
             "silence_threshold may not be above speech_threshold"
         )
-        assert refused(environ={"VOXTERM_TURNS__END_SILENCE_MS": "200"}) == (
+        file = written(tmp_path, "[turns]\npause_ms = 200\n")
+        assert refused(file, environ={"VOXTERM_TURNS__END_SILENCE_MS": "200"}) == (
             "VOXTERM_TURNS__END_SILENCE_MS: turns.end_silence_ms is 200 while turns.pause_ms is 200 "
-            "(config.toml); end_silence_ms must be more than pause_ms"
+            f"({file}); end_silence_ms must be more than pause_ms"
         )
 
     def test_two_settings_in_two_layers_are_judged_together(self, tmp_path: Path) -> None:

@@ -9,7 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxterm.config import TurnSettings
-from voxterm.turns import Dropped, Ended, Opened, Paused, Phase, Resumed, TurnMachine, TurnSignal
+from voxterm.turns import (
+    VERDICT_LIMIT_MS,
+    Dropped,
+    Ended,
+    Opened,
+    Paused,
+    Phase,
+    Resumed,
+    TakenBack,
+    TurnMachine,
+    TurnSignal,
+    WentOn,
+    Yielded,
+)
 
 FRAME = 512
 RATE = 16_000
@@ -24,17 +37,21 @@ class Person:
     sample: int = 0
     signals: list[TurnSignal] = field(default_factory=list)
 
-    def frames(self, count: int, probability: float, audible: bool = False) -> list[TurnSignal]:
+    def frames(
+        self, count: int, probability: float, audible: bool = False, new: bool = False
+    ) -> list[TurnSignal]:
         """So many frames of one probability; what they brought."""
         brought: list[TurnSignal] = []
         for _ in range(count):
             self.sample += FRAME
-            brought += self.machine.frame(self.sample, FRAME, probability, reply_audible=audible)
+            brought += self.machine.frame(
+                self.sample, FRAME, probability, reply_audible=audible, reply_is_new=new
+            )
         self.signals += brought
         return brought
 
-    def speak(self, seconds: float, audible: bool = False) -> list[TurnSignal]:
-        return self.frames(round(seconds * RATE / FRAME), 0.9, audible)
+    def speak(self, seconds: float, audible: bool = False, new: bool = False) -> list[TurnSignal]:
+        return self.frames(round(seconds * RATE / FRAME), 0.9, audible, new)
 
     def be_silent(self, seconds: float, audible: bool = False) -> list[TurnSignal]:
         return self.frames(round(seconds * RATE / FRAME), 0.05, audible)
@@ -42,6 +59,17 @@ class Person:
 
 def person(**changes: object) -> Person:
     return Person(TurnMachine(TURNS.model_copy(update=changes)))
+
+
+def answered(**changes: object) -> Person:
+    """Somebody who has said something, and is being answered for a while."""
+    someone = person(**changes)
+    someone.speak(1)
+    someone.be_silent(1)
+    someone.machine.answered()
+    someone.be_silent(1.5, audible=True)
+    someone.signals.clear()
+    return someone
 
 
 def kinds(signals: list[TurnSignal]) -> list[str]:
@@ -135,31 +163,121 @@ def test_speech_before_the_reply_sounds_belongs_to_the_same_turn() -> None:
 
 
 def test_speech_into_an_audible_reply_is_a_barge_in_and_a_turn_of_its_own() -> None:
-    someone = Person()
-    someone.speak(1)
-    someone.be_silent(1)
-    someone.machine.answered()
-    someone.be_silent(1, audible=True)
+    someone = answered()
     before = someone.sample
-    (opened,) = someone.speak(0.5, audible=True)
-    assert isinstance(opened, Opened)
-    assert opened.barge_in
-    assert opened.from_sample >= before - TURNS.pre_roll_ms * 16
+    yielded, opened = someone.speak(1, audible=True)
+    assert isinstance(yielded, Yielded)
+    assert not yielded.goes_on
+    assert yielded.from_sample == before - TURNS.pre_roll_ms * 16
+    assert opened == Opened(yielded.from_sample, barge_in=True)
+    assert kinds(someone.be_silent(1)) == ["Paused", "Ended"]
 
 
 def test_a_reply_that_has_just_begun_to_sound_is_interrupted_too() -> None:
-    """Audible, but nobody has called `answered` yet: it is no continuation of the turn."""
+    """Audible, but nobody has called `answered` yet."""
     someone = Person()
     someone.speak(1)
     someone.be_silent(1)
     assert someone.machine.phase is Phase.OVER
-    assert [type(s) for s in someone.speak(0.5, audible=True)] == [Opened]
+    assert [type(s) for s in someone.speak(1, audible=True)] == [Yielded, Opened]
 
 
-def test_a_barge_in_needs_its_own_length_of_speech() -> None:
-    someone = person(barge_in_ms=320)
-    assert someone.frames(9, 0.9, audible=True) == []
-    assert kinds(someone.frames(1, 0.9, audible=True)) == ["Opened"]
+def test_the_reply_yields_at_once_and_a_barge_in_needs_its_own_length_of_speech() -> None:
+    someone = answered(yield_ms=64, barge_in_ms=320)
+    assert someone.frames(1, 0.9, audible=True) == []
+    assert kinds(someone.frames(1, 0.9, audible=True)) == ["Yielded"]
+    assert someone.frames(7, 0.9) == []
+    assert someone.machine.tentative
+    assert kinds(someone.frames(1, 0.9)) == ["Opened"]
+    assert not someone.machine.tentative
+
+
+def test_what_was_nothing_is_dismissed_and_leaves_nothing_behind() -> None:
+    someone = answered()
+    someone.speak(0.2, audible=True)
+    assert kinds(someone.be_silent(0.3)) == ["Paused"]
+    assert someone.machine.dismiss() == [WentOn()]
+    assert someone.machine.phase is Phase.IDLE
+    assert someone.be_silent(1, audible=True) == []
+    assert kinds(someone.speak(0.2, audible=True)) == ["Yielded"], "and the next voice is heard"
+
+
+def test_nothing_is_dismissed_while_the_voice_sounds() -> None:
+    """A verdict on the first half of what somebody says must not throw the second away."""
+    someone = answered()
+    someone.speak(0.2, audible=True)
+    someone.be_silent(0.15)
+    assert kinds(someone.frames(1, 0.9)) == ["Resumed"]
+    assert someone.machine.dismiss() == []
+    assert someone.machine.tentative
+
+
+def test_words_make_a_short_voice_a_turn_which_ends_like_any_other() -> None:
+    someone = answered()
+    someone.speak(0.2, audible=True)
+    someone.be_silent(0.15)
+    assert kinds(someone.machine.claim()) == ["Opened"]
+    assert kinds(someone.be_silent(1)) == ["Ended"]
+    assert someone.machine.claim() == [], "once"
+
+
+def test_a_voice_that_nobody_judges_is_a_turn_in_the_end() -> None:
+    someone = answered()
+    someone.speak(0.2, audible=True)
+    (paused, *rest) = someone.be_silent(VERDICT_LIMIT_MS / 1000 + 0.1)
+    assert isinstance(paused, Paused)
+    assert kinds(rest) == ["Opened", "Ended"]
+
+
+def test_who_goes_on_as_the_reply_begins_has_the_same_turn() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(1)
+    someone.machine.answered()
+    yielded, taken_back = someone.speak(1, audible=True, new=True)
+    assert isinstance(yielded, Yielded)
+    assert yielded.goes_on
+    assert taken_back == TakenBack(yielded.from_sample)
+    assert kinds(someone.be_silent(1)) == ["Paused", "Ended"]
+
+
+def test_a_turn_that_was_cut_at_its_limit_does_not_go_on() -> None:
+    someone = person(max_turn_s=5)
+    someone.speak(4.9)
+    (cut,) = someone.frames(5, 0.9)
+    assert isinstance(cut, Ended)
+    assert cut.cut
+    someone.machine.answered()
+    assert kinds(someone.speak(1, audible=True, new=True)) == ["Yielded", "Opened"]
+
+
+def test_the_silence_that_is_expected_ends_the_turn() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(0.1)
+    assert someone.machine.phase is Phase.PAUSE
+    assert someone.machine.expect(200) == []
+    assert kinds(someone.be_silent(0.13)) == ["Ended"]
+
+
+def test_an_expectation_that_comes_late_ends_the_turn_at_once() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(0.4)
+    assert kinds(someone.machine.expect(200)) == ["Ended"]
+    assert someone.machine.expect(100) == [], "it is over"
+
+
+def test_an_expectation_holds_for_one_pause() -> None:
+    someone = Person()
+    someone.speak(1)
+    someone.be_silent(0.1)
+    someone.machine.expect(200)
+    someone.speak(0.2)
+    assert kinds(someone.be_silent(0.5)) == ["Paused"]
+    someone.machine.expect(900)
+    assert someone.be_silent(0.3) == [], "longer than the pause alone would allow"
+    assert kinds(someone.be_silent(0.2)) == ["Ended"]
 
 
 def test_nobody_may_speak_while_someone_seems_to_begin() -> None:
@@ -230,6 +348,14 @@ def test_the_key_keeps_an_open_turn_open() -> None:
     assert kinds(someone.machine.release()) == ["Ended"]
 
 
+def test_the_key_makes_a_voice_in_the_reply_a_turn() -> None:
+    someone = answered()
+    someone.speak(0.2, audible=True)
+    assert kinds(someone.machine.press()) == ["Opened"]
+    assert kinds(someone.be_silent(3)) == ["Paused"], "until the key is up"
+    assert kinds(someone.machine.release()) == ["Ended"]
+
+
 @pytest.mark.parametrize("audible", [True, False])
 def test_the_key_interrupts_an_audible_reply_at_once(audible: bool) -> None:
     someone = Person()
@@ -245,36 +371,66 @@ class Watched(Person):
         self.max_samples = (max_turn_s + 400) * RATE
         self.turns: list[list[int]] = []  # [from, until] of each turn's audio
         self.voiced: list[int] = []  # the end of every frame of clear speech in a turn
+        self.undecided: list[int] = []  # the same of a voice that may become one
         self.is_open = False
+        self.yields_at: int | None = None
 
     def follow(self, signals: list[TurnSignal]) -> None:
         for signal in signals:
-            if isinstance(signal, Opened):
+            if isinstance(signal, Yielded):
                 assert not self.is_open
+                self.yields_at = self.sample
+            elif isinstance(signal, WentOn):
+                assert self.yields_at is not None
+                self.undecided.clear()
+                self.yields_at = None
+            elif isinstance(signal, TakenBack):
+                assert self.yields_at is not None
+                assert self.turns, "there is a turn to go on with"
+                self.turns[-1][1] = self.sample
+                self.claimed()
+            elif isinstance(signal, Opened):
+                assert not self.is_open or self.yields_at is not None
                 assert not self.turns or signal.from_sample >= self.turns[-1][1], "two turns share audio"
                 assert 0 <= signal.from_sample <= self.sample
                 self.turns.append([signal.from_sample, self.sample])
+                self.claimed()
             elif isinstance(signal, Paused):
                 assert self.is_open
-                assert self.turns[-1][0] <= signal.last_speech_sample <= self.sample
+                assert signal.last_speech_sample <= self.sample
             elif isinstance(signal, Ended | Dropped):
                 assert self.is_open
+                assert self.yields_at is None, "nothing ends before it is known what it is"
                 self.turns[-1][1] = self.sample
-            self.is_open = not isinstance(signal, Ended | Dropped)
+            self.is_open = not isinstance(signal, Ended | Dropped | WentOn)
+        assert self.machine.tentative == (self.yields_at is not None)
         assert self.machine.turn_open == self.is_open
 
-    def hear(self, probability: float, audible: bool) -> None:
-        self.follow(self.frames(1, probability, audible))
+    def claimed(self) -> None:
+        self.voiced += self.undecided
+        self.undecided.clear()
+        self.yields_at = None
+
+    def hear(self, probability: float, audible: bool, new: bool) -> None:
+        self.follow(self.frames(1, probability, audible, new))
         assert not (self.machine.may_speak and self.is_open), "a reply would talk over the person"
-        if self.is_open:
+        if self.yields_at is not None:
+            assert self.sample - self.yields_at <= self.max_samples, "nobody waits for ever"
+            if probability == 1.0:
+                self.undecided.append(self.sample)
+        elif self.is_open:
             self.turns[-1][1] = self.sample
             assert self.sample - self.turns[-1][0] < self.max_samples
             if probability == 1.0:
                 self.voiced.append(self.sample)
 
 
-FRAMES = st.tuples(st.integers(1, 40), st.sampled_from([0.0, 0.3, 0.4, 0.6, 1.0]), st.booleans())
-KEYS = st.sampled_from(["press", "press while audible", "release", "answered"])
+FRAMES = st.tuples(
+    st.integers(1, 40), st.sampled_from([0.0, 0.3, 0.4, 0.6, 1.0]), st.booleans(), st.booleans()
+)
+KEYS = st.sampled_from(
+    ["press", "press while audible", "release", "answered", "claim", "dismiss", "expect 200", "expect 900"]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -284,25 +440,28 @@ KEYS = st.sampled_from(["press", "press while audible", "release", "answered"])
     st.sampled_from([5, 120]),
 )
 def test_no_order_of_events_loses_speech_or_gets_stuck(
-    events: list[tuple[int, float, bool] | str], mode: str, max_turn_s: int
+    events: list[tuple[int, float, bool, bool] | str], mode: str, max_turn_s: int
 ) -> None:
     machine = person(mode=mode, max_turn_s=max_turn_s).machine
     someone = Watched(machine, max_turn_s)
     for event in events:
         if isinstance(event, tuple):
-            count, probability, audible = event
+            count, probability, audible, new = event
+            has_turn = bool(someone.turns)
             for _ in range(count):
-                someone.hear(probability, audible)
+                someone.hear(probability, audible, new and has_turn)
         elif event.startswith("press"):
             someone.follow(machine.press(reply_audible="audible" in event))
-        elif event == "release":
-            someone.follow(machine.release())
-        else:
+        elif event.startswith("expect"):
+            someone.follow(machine.expect(float(event.split()[1])))
+        elif event == "answered":
             machine.answered()
+        else:
+            someone.follow(getattr(machine, event)())
     for end in someone.voiced:
         assert any(begin < end <= until for begin, until in someone.turns)
     someone.follow(machine.release())
-    someone.follow(someone.be_silent(2))
+    someone.follow(someone.be_silent(VERDICT_LIMIT_MS / 1000 + 1))
     machine.answered()
     assert machine.phase is Phase.IDLE, "silence and an answer always bring it to rest"
     if mode == "open":

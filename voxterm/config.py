@@ -67,9 +67,14 @@ class TurnSettings(_Section):
     silence_threshold: Probability = 0.35
     pre_roll_ms: int = Field(default=400, ge=300, le=2000)
     min_speech_ms: int = Field(default=96, ge=32, le=1000)
-    pause_ms: int = Field(default=200, ge=64, le=2000)
+    pause_ms: int = Field(default=96, ge=64, le=2000)
+    detector: Literal["smart_turn", "none"] = "smart_turn"
+    finished_silence_ms: int = Field(default=200, ge=100, le=5000)
+    unfinished_silence_ms: int = Field(default=900, ge=100, le=5000)
     end_silence_ms: int = Field(default=700, ge=100, le=5000)
-    barge_in_ms: int = Field(default=128, ge=32, le=2000)
+    take_back_ms: int = Field(default=1000, ge=0, le=5000)
+    yield_ms: int = Field(default=64, ge=32, le=2000)
+    barge_in_ms: int = Field(default=640, ge=32, le=5000)
     max_turn_s: int = Field(default=120, ge=5, le=600)
 
     @model_validator(mode="after")
@@ -80,6 +85,9 @@ class TurnSettings(_Section):
         if self.end_silence_ms <= self.pause_ms:
             names = {"key": "end_silence_ms", "other": "pause_ms"}
             raise PydanticCustomError("order", "{key} must be more than {other}", names)
+        if self.unfinished_silence_ms < self.finished_silence_ms:
+            names = {"key": "unfinished_silence_ms", "other": "finished_silence_ms"}
+            raise PydanticCustomError("order", "{key} may not be below {other}", names)
         return self
 
 
@@ -91,6 +99,7 @@ class DialogueSettings(_Section):
 class SpeechSettings(_Section):
     voice: Text = "auto"
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
+    follow_language: bool = True
 
 
 class SessionSettings(_Section):

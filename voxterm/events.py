@@ -6,10 +6,11 @@ belongs to, from 1. The facts of one turn come in this order (those in brackets 
     SpeechStarted  PartialTranscript…  [SpeechPaused [SpeechResumed]]…  (TurnDropped | TurnEnded)
     TranscriptReady  ReplyDelta…  [ReplyStarted  TurnMeasured  ReplyHeard…]  [Interrupted]  TurnFinished
 
-A typed turn begins with TurnEnded. A reply that has not been heard is withdrawn (ReplyWithdrawn) when the
-person goes on speaking; the turn is then open again. An engine that transcribes and answers at once may have
-its reply told, and heard, before TranscriptReady, which then comes at any time up to TurnFinished, even after
-Interrupted and into the next turn. TurnMeasured waits for it.
+A typed turn begins with TurnEnded. A reply that has not been heard, or has only just begun to be, is
+withdrawn (ReplyWithdrawn) when the person goes on speaking; the turn is then open again. A voice in a reply
+makes it yield (ReplyYielded); then it goes on (ReplyWentOn), is withdrawn or interrupted. An engine that
+transcribes and answers at once may have its reply told, and heard, before TranscriptReady, which then comes
+at any time up to TurnFinished, even after Interrupted and into the next turn. TurnMeasured waits for it.
 """
 
 from __future__ import annotations
@@ -159,6 +160,22 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyYielded:
+    """A voice in the reply: it has faded out and waits, until it is known what the voice is."""
+
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyWentOn:
+    """The voice was nothing, a cough or an "mm-hm": the reply goes on from the word that it stopped in."""
+
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFinished:
     """A turn is complete, and this is all of it. `heard_reply` is what of `reply` left the loudspeaker."""
 
@@ -185,6 +202,35 @@ class TurnAudio:
     person_rate_hz: int
     reply: bytes = field(repr=False)
     reply_rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened in a turn, at a moment of its time line.
+
+    `what` is one of: speech (begins), pause, asked (an answer is begun in secret), withdrawn, resumed,
+    judged_over, audio_encoded, transcript, first_text, first_sentence, first_speech, first_samples, handed,
+    left (the loudspeaker: the first sample of the reply), yielded (somebody speaks into the reply: it waits),
+    went_on (it was nothing), interrupted, finished.
+    """
+
+    what: str
+    at_s: float  # after the beginning of the time line
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimeline:
+    """Both sides of a turn that has just finished on one axis, for those who keep it.
+
+    The three series have a value for each `frame_s` from the beginning on.
+    """
+
+    turn: int
+    frame_s: float
+    microphone_dbfs: tuple[float, ...]
+    loudspeaker_dbfs: tuple[float, ...]
+    speech_probability: tuple[float, ...]
+    marks: tuple[Mark, ...]  # in the order of their times
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +288,21 @@ class AudioKept:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoChosen:
+    """What is done about the loudspeaker's sound in the microphone, and why.
+
+    `mode` is "cancel" (it is subtracted), "half_duplex" (the microphone is closed while voxterm speaks) or
+    "off". `coupling_db`: how loud the echo is beside what was played; None: not measured, or none was heard.
+    `delay_ms`: how long it takes, likewise.
+    """
+
+    mode: str
+    why: str
+    coupling_db: float | None = None
+    delay_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DialogueCleared:
     """The models know nothing of what was said before."""
 
@@ -257,6 +318,7 @@ class Levels:
     overruns: int  # blocks of the microphone that were lost
     underruns: int  # times the loudspeaker ran dry in a reply
     speech_behind: bool = False  # the reply's speech is being made more slowly than it is played
+    echo_reduced_db: float | None = None  # what echo cancelling takes off now; None: there is nothing to take
 
 
 Event: TypeAlias = (
@@ -275,14 +337,18 @@ Event: TypeAlias = (
     | ReplyStarted
     | ReplyHeard
     | TurnMeasured
+    | ReplyYielded
+    | ReplyWentOn
     | Interrupted
     | TurnFinished
     | TurnAudio
+    | TurnTimeline
     | Trouble
     | DeviceChanged
     | VoiceChanged
     | SpeedChanged
     | AudioKept
+    | EchoChosen
     | DialogueCleared
     | Levels
 )

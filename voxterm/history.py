@@ -37,7 +37,7 @@ class Heard(NamedTuple):
 
 @dataclass(slots=True)
 class _SpokenPiece:
-    """A piece on its way through the loudspeaker, whose samples `at_sample` and `samples` count."""
+    """A piece on its way through the loudspeaker: `samples` of them, from the reply's `at_sample` on."""
 
     piece: Piece
     source: list[int]  # where in the reply each character of the spoken text came from
@@ -79,7 +79,7 @@ class SpokenReply:
     """Which words of a reply have been heard. `rate_hz` is the loudspeaker's; `add_marks` sets it too.
 
     A word is heard when all its samples have left the loudspeaker: it ends where the next word of its piece
-    begins, the last one with the piece. Ask before another reply is written: samples are only counted.
+    begins, the last one with the piece. Samples are the reply's own, counted from its first.
     """
 
     rate_hz: int = 24_000
@@ -90,7 +90,7 @@ class SpokenReply:
         self.text += delta
 
     def begin_piece(self, piece: Piece, at_sample: int, tag_places: Sequence[int] = ()) -> None:
-        """The next samples speak this piece; its first has the loudspeaker's index `at_sample`.
+        """The next samples speak this piece; its first is the reply's `at_sample`.
 
         `tag_places`: where in `piece.text` tags are spoken beside the words, like "<laugh>".
         """
@@ -127,6 +127,17 @@ class SpokenReply:
         if self._pieces and not speakable(self.text[done:]):
             done = len(self.text)  # a closing emoji has no sound to wait for
         return Heard(done, done)
+
+    def word_start(self, played_samples: int) -> int:
+        """The sample at which the word begins that sounds, or sounded last, after that many samples."""
+        start = 0
+        for piece in self._pieces:
+            if piece.at_sample > played_samples:
+                break
+            begins, _ = piece.words(self.rate_hz)
+            begun = bisect_right(begins, played_samples)
+            start = begins[begun - 1] if begun else piece.at_sample
+        return start
 
     def heard_text(self, played_samples: int) -> str:
         return self.text[: self.heard(played_samples).chars]

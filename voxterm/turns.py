@@ -7,8 +7,14 @@ signal follows from the frames and keys alone.
       ▲                 └────silence────►┘                  └──speech──► SPEECH (Resumed: the same turn)
       └── dropped: a key was held and nobody spoke
 
-`PAUSE` is when the answer is started in secret, `OVER` when it may be heard. Until it is heard the person
-may go on: what follows joins the same turn. Once it is audible, speech is a barge-in and a turn of its own.
+`PAUSE` is when the answer is started in secret, `OVER` when it may be heard. How long a silence ends the turn
+is told in each pause (`expect`), by those who listen to the words. Until the answer is heard the person may
+go on: what follows joins the same turn.
+
+At a voice in an audible reply the reply yields at once, and what the voice is stays open: a tentative turn.
+It becomes the person's (`claim`) when it lasts, or when words were heard in it: a barge-in and a turn of its
+own or, where the reply had only just begun, the end of the turn before, which was cut in upon. It was nothing
+(`dismiss`) when there were no words, a cough or an "mm-hm", and the reply goes on.
 """
 
 from __future__ import annotations
@@ -24,10 +30,13 @@ CANDIDATE_GAP_MS = 96
 """Unvoiced time that a beginning of speech may hold before it counts as a mere noise: three frames, about the
 closure of a plosive."""
 
+VERDICT_LIMIT_MS = 3000
+"""Silence after a voice in a reply with nobody who says whether it held words: it did, lest any be lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A turn begins; its audio starts at `from_sample`, pre-roll included. It interrupts an audible reply."""
+    """A turn begins; its audio starts at `from_sample`, pre-roll included. `barge_in`: into a reply."""
 
     from_sample: int
     barge_in: bool
@@ -57,11 +66,34 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Yielded:
+    """A voice in the reply, from `from_sample` on, pre-roll included: the reply waits.
+
+    `goes_on`: the reply had only just begun, so it may be the turn before that goes on.
+    """
+
+    from_sample: int
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The reply was too early: the turn before goes on, with what is heard from `from_sample` on."""
+
+    from_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """The voice was nothing: the reply goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """The key was held and released, and nobody spoke."""
 
 
-TurnSignal: TypeAlias = Opened | Paused | Resumed | Ended | Dropped
+TurnSignal: TypeAlias = Opened | Paused | Resumed | Ended | Yielded | TakenBack | WentOn | Dropped
 
 
 class Phase(Enum):
@@ -94,6 +126,9 @@ class TurnMachine:
         self._spoke = False  # anything voiced in the open turn
         self._pressed = False
         self._full = False  # the turn that is over was cut: what follows is a turn of its own
+        self._needed_ms: float | None = None  # the silence that ends the turn, as told in this pause
+        self._tentative: Yielded | None = None
+        self._voiced_samples = 0  # of a tentative turn
 
     @property
     def phase(self) -> Phase:
@@ -101,8 +136,13 @@ class TurnMachine:
 
     @property
     def turn_open(self) -> bool:
-        """The person's turn is under way: frames belong to it."""
+        """The person's turn, or what may become one, is under way: frames belong to it."""
         return self._phase in (Phase.SPEECH, Phase.PAUSE)
+
+    @property
+    def tentative(self) -> bool:
+        """A voice in the reply has made it wait, and may be nothing."""
+        return self._tentative is not None
 
     @property
     def may_speak(self) -> bool:
@@ -110,16 +150,58 @@ class TurnMachine:
         return not self.turn_open and self._candidate is None
 
     def frame(
-        self, end_sample: int, frame_samples: int, probability: float, *, reply_audible: bool = False
+        self,
+        end_sample: int,
+        frame_samples: int,
+        probability: float,
+        *,
+        reply_audible: bool = False,
+        reply_is_new: bool = False,
     ) -> list[TurnSignal]:
         """The next frame: `frame_samples` that end at `end_sample`, counted from the microphone's opening.
 
-        `reply_audible`: samples of a reply leave the loudspeaker at this time.
+        `reply_audible`: samples of a reply leave the loudspeaker at this time. `reply_is_new`: they began to
+        so lately that a voice may be the turn that goes on.
         """
         self._now_sample = end_sample
         if self.turn_open:
-            return self._in_turn(end_sample, probability)
-        return self._between_turns(end_sample, frame_samples, probability, reply_audible)
+            return self._in_turn(end_sample, frame_samples, probability)
+        candidate = self._candidate_with(end_sample, frame_samples, probability)
+        needed_ms = self._settings.yield_ms if reply_audible else self._settings.min_speech_ms
+        if candidate is None or candidate.voiced_samples < _samples(needed_ms):
+            return []
+        self._last_speech_sample = candidate.last_voiced_sample
+        if reply_audible:
+            return self._yield(candidate, reply_is_new)
+        signals = self._open(candidate.onset_sample, reply_audible)
+        self._spoke = True
+        return signals
+
+    def expect(self, silence_ms: float) -> list[TurnSignal]:
+        """In this pause, so much silence ends the turn. Of no effect outside of one."""
+        if self._phase is not Phase.PAUSE:
+            return []
+        self._needed_ms = silence_ms
+        return self._judge_silence(self._now_sample)
+
+    def claim(self) -> list[TurnSignal]:
+        """The voice in the reply is the person's turn."""
+        tentative, self._tentative = self._tentative, None
+        if tentative is None:
+            return []
+        if tentative.goes_on:
+            return [TakenBack(tentative.from_sample)]
+        self._from_sample = tentative.from_sample
+        self._full = False
+        return [Opened(tentative.from_sample, barge_in=True)]
+
+    def dismiss(self) -> list[TurnSignal]:
+        """The voice in the reply was nothing. Of no effect while it sounds."""
+        if self._tentative is None or self._phase is not Phase.PAUSE:
+            return []
+        self._tentative = None
+        self._phase = Phase.IDLE
+        return [WentOn()]
 
     def press(self, *, reply_audible: bool = False) -> list[TurnSignal]:
         """The talk key goes down: a turn opens at once, or the open one stays open until the release."""
@@ -127,7 +209,7 @@ class TurnMachine:
             return []
         self._pressed = True
         if self.turn_open:
-            return []
+            return self.claim()
         return self._open(self._now_sample, reply_audible)
 
     def release(self) -> list[TurnSignal]:
@@ -144,20 +226,31 @@ class TurnMachine:
         if self._phase is Phase.OVER:
             self._phase = Phase.IDLE
 
-    def _in_turn(self, end_sample: int, probability: float) -> list[TurnSignal]:
+    def _in_turn(self, end_sample: int, frame_samples: int, probability: float) -> list[TurnSignal]:
         voiced = probability >= self._settings.speech_threshold
         still_voiced = self._phase is Phase.SPEECH and probability >= self._settings.silence_threshold
         signals: list[TurnSignal] = []
         if voiced or (still_voiced and self._spoke):
             self._last_speech_sample = end_sample
             self._spoke = True
+            self._voiced_samples += frame_samples
             if self._phase is Phase.PAUSE:
                 self._phase = Phase.SPEECH
                 signals.append(Resumed(self._from_sample))
+        if self._tentative:
+            return signals + self._judge_tentative(end_sample)
         return signals + self._judge_silence(end_sample)
 
+    def _judge_tentative(self, end_sample: int) -> list[TurnSignal]:
+        silent_samples = end_sample - self._last_speech_sample
+        lasts = self._voiced_samples >= _samples(self._settings.barge_in_ms)
+        if lasts or silent_samples >= _samples(VERDICT_LIMIT_MS):
+            return self.claim()
+        return self._judge_silence(end_sample)
+
     def _judge_silence(self, end_sample: int) -> list[TurnSignal]:
-        if end_sample - self._from_sample >= self._settings.max_turn_s * HEARING_RATE_HZ:
+        is_full = end_sample - self._from_sample >= self._settings.max_turn_s * HEARING_RATE_HZ
+        if is_full and not self._tentative:
             return self._end(cut=self._phase is Phase.SPEECH)
         silent_samples = end_sample - self._last_speech_sample
         if (
@@ -166,17 +259,18 @@ class TurnMachine:
             and silent_samples >= _samples(self._settings.pause_ms)
         ):
             self._phase = Phase.PAUSE
+            self._needed_ms = None
             return [Paused(self._last_speech_sample)]
-        over = silent_samples >= _samples(self._settings.end_silence_ms)
-        if self._phase is Phase.PAUSE and over and not self._pressed:
+        needed_ms = self._settings.end_silence_ms if self._needed_ms is None else self._needed_ms
+        over = silent_samples >= _samples(needed_ms)
+        if self._phase is Phase.PAUSE and over and not (self._pressed or self._tentative):
             return self._end()
         return []
 
-    def _between_turns(
-        self, end_sample: int, frame_samples: int, probability: float, reply_audible: bool
-    ) -> list[TurnSignal]:
+    def _candidate_with(self, end_sample: int, frame_samples: int, probability: float) -> _Candidate | None:
+        """What may become speech, now that this frame follows."""
         if self._settings.mode == "push_to_talk":
-            return []
+            return None
         candidate = self._candidate
         if probability >= self._settings.speech_threshold:
             if candidate is None:
@@ -185,20 +279,23 @@ class TurnMachine:
             candidate.last_voiced_sample = end_sample
         elif candidate and end_sample - candidate.last_voiced_sample > _samples(CANDIDATE_GAP_MS):
             candidate = self._candidate = None
-        if candidate is None:
-            return []
-        needed_ms = self._settings.barge_in_ms if reply_audible else self._settings.min_speech_ms
-        if candidate.voiced_samples < _samples(needed_ms):
-            return []
-        self._last_speech_sample = candidate.last_voiced_sample
-        signals = self._open(candidate.onset_sample, reply_audible)
-        self._spoke = True
-        return signals
+        return candidate
+
+    def _yield(self, candidate: _Candidate, reply_is_new: bool) -> list[TurnSignal]:
+        self._candidate = None
+        self._phase = Phase.SPEECH
+        self._voiced_samples = candidate.voiced_samples
+        goes_on = reply_is_new and not self._full
+        self._tentative = Yielded(self._with_pre_roll(candidate.onset_sample), goes_on)
+        return [self._tentative]
+
+    def _with_pre_roll(self, onset_sample: int) -> int:
+        return max(self._taken_until, onset_sample - _samples(self._settings.pre_roll_ms), 0)
 
     def _open(self, onset_sample: int, reply_audible: bool) -> list[TurnSignal]:
         self._candidate = None
         goes_on = self._phase is Phase.OVER and not reply_audible and not self._full
-        from_sample = max(self._taken_until, onset_sample - _samples(self._settings.pre_roll_ms), 0)
+        from_sample = self._with_pre_roll(onset_sample)
         self._phase = Phase.SPEECH
         self._last_speech_sample = max(self._last_speech_sample, onset_sample)
         if goes_on:

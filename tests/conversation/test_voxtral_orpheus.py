@@ -167,7 +167,7 @@ def test_who_goes_on_speaking_is_not_answered_in_between(settings: Settings, cli
 
 
 def test_a_barge_in_cuts_the_reply_at_what_was_heard(settings: Settings, clip: Samples) -> None:
-    quiet = np.zeros(round(1.2 * 16_000), np.float32)
+    quiet = np.zeros(round(2.2 * 16_000), np.float32)
     longer = settings.model_copy(
         update={
             "engines": settings.engines.model_copy(

@@ -13,7 +13,7 @@ import numpy as np
 from voxterm.audio.lasting import LastingStream
 from voxterm.audio.playing import Playing
 from voxterm.audio.portaudio import DeviceStream, PortAudio
-from voxterm.audio.protocols import Report
+from voxterm.audio.protocols import Report, Tap
 from voxterm.audio.timing import BlockTimes, SampleTimes
 from voxterm.clock import Clock
 from voxterm.engines.protocols import Samples
@@ -43,8 +43,14 @@ class DeviceLoudspeaker:
         self._times = SampleTimes("loudspeaker", _USUAL_RATE_HZ, 0.0)
         self._passed = 0  # samples of the stream so far, silence included
         self._era = 0  # counts the calls of `silence`
+        self._taps: list[Tap] = []
         self._closed = False
         self._nothing: asyncio.Task[None] | None = None
+
+    def tap(self, listener: Tap) -> None:
+        """Have every block told on PortAudio's thread as it is handed over, and when it leaves; what plays to
+        nothing is told on the event loop. Call before `open`."""
+        self._taps.append(listener)
 
     async def open(self, report: Report) -> None:
         """Returns when the device is open, or was found missing and reported. `rate_hz` is then fixed."""
@@ -135,8 +141,7 @@ class DeviceLoudspeaker:
         at_s = self._clock.now()
         while self._lasting.status is not DeviceStatus.OPEN:
             if self._lasting.status is DeviceStatus.MISSING:
-                self._open_playing().fill(block, at_s)
-                self.underruns = self._open_playing().underruns
+                self._fill(self._open_playing(), block, at_s)
             at_s = max(at_s + len(block) / self.rate_hz, self._clock.now() - _BEHIND_S)
             await self._clock.sleep_until(at_s)
 
@@ -156,5 +161,10 @@ class DeviceLoudspeaker:
             return
         if lost:
             self._playing.note_dry()
-        self._playing.fill(block, left_s)
-        self.underruns = self._playing.underruns
+        self._fill(self._playing, block, left_s)
+
+    def _fill(self, playing: Playing, block: Samples, left_s: float) -> None:
+        playing.fill(block, left_s)
+        self.underruns = playing.underruns
+        for listener in self._taps:
+            listener(block, left_s)

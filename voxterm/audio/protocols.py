@@ -14,6 +14,9 @@ from typing import Protocol, TypeAlias
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.events import DeviceChanged, Trouble
 
+Tap: TypeAlias = Callable[[Samples, float], None]
+"""Takes a block (N,) at the loudspeaker's rate, and when on the clock its first sample leaves."""
+
 Report: TypeAlias = Callable[[DeviceChanged | Trouble], None]
 
 FRAME_SAMPLES = 512
@@ -94,6 +97,14 @@ class Loudspeaker(Protocol):
 
     def written_samples(self) -> int:
         """How many samples were ever written, less those that `silence` dropped."""
+        ...
+
+    def tap(self, listener: Tap) -> None:
+        """Have every block that leaves told, in order, silence included: what an echo can be made of.
+
+        It is told on whatever thread plays, about when it leaves; `listener` must not block, nor keep the
+        array. Call before `open`.
+        """
         ...
 
     def played_samples(self) -> int:

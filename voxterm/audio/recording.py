@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, MicrophoneFrame, Report
+from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, MicrophoneFrame, Report, Tap
 from voxterm.clock import Clock
 from voxterm.engines.protocols import Samples
 from voxterm.errors import OutputError
@@ -127,12 +127,23 @@ class RecordedLoudspeaker:
         self._written = 0
         self._spans: deque[_Span] = deque(maxlen=REMEMBERED_SPANS)
         self._waiting: deque[tuple[float, Samples]] = deque()  # not yet in the file, with when it sounds
-        self._filed = 0  # samples in the file, silence included
+        self._filed = 0  # samples that have left, silence included: in the file, and told to the taps
+        self._taps: list[Tap] = []
         self._in_reply = False
         self._failure: OutputError | None = None  # of the file, until it is told
 
     async def open(self, report: Report) -> None:
         self._opened_s = self._clock.now()
+
+    def tap(self, listener: Tap) -> None:
+        """Have what leaves told as it is filed: at each `write`, `silence` and `play_until`, on the event loop.
+        Call before `open`."""
+        self._taps.append(listener)
+
+    def play_until(self, now_s: float) -> None:
+        """File, and tell the taps, all that has left by then, silence included."""
+        self._file_until(now_s)
+        self._file_silence_until(now_s)
 
     async def write(self, samples: Samples) -> None:
         while self._ends_s() - self._clock.now() > BUFFER_S:
@@ -236,7 +247,10 @@ class RecordedLoudspeaker:
             self._file(np.zeros(missing, np.float32))
 
     def _file(self, samples: Samples) -> None:
+        left_s = self._opened_s + self._filed / self.rate_hz
         self._filed += len(samples)
+        for listener in self._taps:
+            listener(samples, left_s)
         if self._writer:
             try:
                 self._writer.write(samples)

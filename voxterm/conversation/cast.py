@@ -11,6 +11,7 @@ from voxterm.engines.protocols import (
     PlacedEngine,
     SpeechLanguageModel,
     SpeechSynthesizer,
+    TurnDetector,
     Voice,
     VoiceActivityDetector,
 )
@@ -27,6 +28,7 @@ class Cast:
     synthesizer: SpeechSynthesizer
     voice: Voice
     notes: tuple[str, ...] = ()  # what this cast has less than it could, to be told
+    detector: TurnDetector | None = None  # None: the pause and the words decide
     voices: tuple[Voice, ...] = ()  # that the synthesizer can speak with; `voice` need not be among them
 
     def names(self) -> dict[str, str]:
@@ -53,3 +55,4 @@ class Devices:
 class EngineThreads:
     understanding: EngineThread
     synthesizer: EngineThread
+    detector: EngineThread

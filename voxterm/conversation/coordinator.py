@@ -58,7 +58,9 @@ class Conversation:
         self._recording = recording
         self._listeners: list[Listener] = []
         self._threads = EngineThreads(
-            EngineThread("understand", devices.clock), EngineThread("speak", devices.clock)
+            EngineThread("understand", devices.clock),
+            EngineThread("speak", devices.clock),
+            EngineThread("detect", devices.clock),
         )
         self._floor = Floor(
             cast,
@@ -97,7 +99,7 @@ class Conversation:
         with quiet_collector() as all_is_loaded:
             try:
                 self._enter(State.LOADING)
-                await load_cast(self._cast, self._threads, self.tell)
+                self._floor.pause_judge.detector = await load_cast(self._cast, self._threads, self.tell)
                 all_is_loaded()
                 await self._converse()
             finally:
@@ -139,10 +141,7 @@ class Conversation:
 
     def interrupt(self) -> None:
         """Silence the reply."""
-        exchange = self._floor.exchange
-        if exchange and exchange.over:
-            self._floor.cut_off(by_voice=False)
-            self._floor.machine.answered()
+        self._floor.interrupt()
 
     def mute(self, muted: bool) -> None:
         """Hear nothing of the microphone, or hear it again."""
@@ -154,8 +153,7 @@ class Conversation:
             return
         machine = self._floor.machine
         signals = machine.press(reply_audible=self._floor.audible) if pressed else machine.release()
-        for signal in signals:
-            self._floor.follow(signal)
+        self._floor.follow(signals)
 
     def repeat(self) -> None:
         """Say the last reply once more."""
@@ -247,10 +245,14 @@ class Conversation:
         floor, machine = self._floor, self._floor.machine
         floor.tape.append(frame)
         probability = self._speech_probability(frame.samples)
-        for signal in machine.frame(
-            floor.tape.end_sample, len(frame.samples), probability, reply_audible=floor.audible
-        ):
-            floor.follow(signal)
+        signals = machine.frame(
+            floor.tape.end_sample,
+            len(frame.samples),
+            probability,
+            reply_audible=floor.audible,
+            reply_is_new=floor.reply_is_new,
+        )
+        floor.follow(signals)
         if machine.phase is Phase.SPEECH:
             floor.feed()
         floor.beat()
@@ -328,9 +330,11 @@ class Conversation:
             for engine, thread in (
                 (self._cast.understanding, self._threads.understanding),
                 (self._cast.synthesizer, self._threads.synthesizer),
+                (self._cast.detector, self._threads.detector),
             ):
                 things.push_async_callback(thread.close)
-                things.push_async_callback(_within_limit, thread, engine.close)
+                if engine:
+                    things.push_async_callback(_within_limit, thread, engine.close)
             things.callback(self._cast.vad.close)
             things.push_async_callback(self._devices.loudspeaker.close)
             things.push_async_callback(self._devices.microphone.close)

@@ -25,7 +25,7 @@ class Exchange:
     judged_over_s: float | None = None
     heard: HeardTurn | None = None  # what the engine that understands was given
     reply: Reply | None = None  # the attempt under way, the last of possibly several
-    cut_at_sample: int | None = None  # it was cut off when so many samples had left the loudspeaker
+    yielded_at_s: float | None = None  # its reply waits for a voice: since when
     measured: bool = False  # it was told how long the reply took
 
     @property
@@ -45,10 +45,15 @@ class Exchange:
         """An attempt is being made."""
         return self.reply is not None and self.reply.running
 
-    def audible(self, played_samples: int) -> bool:
-        """Samples of the reply are on their way out of the loudspeaker, or about to be followed by more."""
-        reply = self.reply
-        return bool(reply and reply.handed and (self.answering or played_samples < reply.end_sample))
+    def going_on(self) -> Exchange:
+        """The same turn, if the person should turn out not to have finished."""
+        return Exchange(
+            self.number,
+            self.started_at_s,
+            self.history,
+            fed_until_sample=self.fed_until_sample,
+            heard=self.heard,
+        )
 
     def drop_attempt(self) -> None:
         """Cancel what is being made; nothing of it was heard."""
@@ -56,14 +61,14 @@ class Exchange:
             self.reply.cancel()
         self.reply = None
 
-    def finished(self, played_samples: int, interrupted: bool, now_s: float) -> TurnFinished:
-        """All of it, the reply cut to what had left the loudspeaker at `played_samples`."""
+    def finished(self, interrupted: bool, now_s: float) -> TurnFinished:
+        """All of it, the reply cut to what was heard."""
         reply = self.reply
         return TurnFinished(
             turn=self.number,
             transcript=self.transcript or "",
             reply=reply.spoken.text if reply else "",
-            heard_reply=reply.spoken.heard_text(played_samples) if reply else "",
+            heard_reply=reply.heard_text() if reply else "",
             interrupted=interrupted,
             typed=self.typed is not None,
             started_at_s=self.started_at_s,
@@ -72,8 +77,8 @@ class Exchange:
             latency_ms=reply.stamps.breakdown() if reply else {},
         )
 
-    def audio(self, played_samples: int, reply_rate_hz: int) -> TurnAudio:
+    def audio(self, reply_rate_hz: int) -> TurnAudio:
         """The sound of both sides, the reply's as far as it was heard."""
         person = self.heard.audio().tobytes() if self.heard else b""
-        reply = self.reply.heard_audio(played_samples).tobytes() if self.reply else b""
+        reply = self.reply.playout.heard().tobytes() if self.reply else b""
         return TurnAudio(self.number, person, HEARING_RATE_HZ, reply, reply_rate_hz)

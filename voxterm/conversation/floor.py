@@ -1,39 +1,53 @@
 """Whose turn it is: the signals of the turn machine become exchanges, each with its attempts and its end.
 
 There is at most one exchange under way. An attempt to answer it is started in a pause, cancelled when the
-person goes on, released when the turn is judged over, cut off when the person speaks into it.
+person goes on, released when the turn is judged over. When somebody speaks into the reply it waits, and
+beside the exchange there is another, the intrusion: it takes the exchange's place if it turns out to be the
+person's turn, or the same turn that goes on, and is dropped if it was nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from voxterm.config import Settings
-from voxterm.conversation.bridge import CLOSE_LIMIT_S, Stream
+from voxterm.conversation.attempts import Attempts, release
+from voxterm.conversation.backchannel import holds_words
+from voxterm.conversation.bridge import CLOSE_LIMIT_S
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
-from voxterm.conversation.ears import Ears, HeardTurn
+from voxterm.conversation.ears import Ears
 from voxterm.conversation.exchange import Exchange
+from voxterm.conversation.outcomes import Outcomes
+from voxterm.conversation.pause import PauseJudge
 from voxterm.conversation.reply import Mouth, Reply, Speaker
 from voxterm.conversation.tape import Tape
-from voxterm.engines.protocols import Delta, Understood
 from voxterm.events import (
     Event,
     Interrupted,
     PartialTranscript,
-    ReplyHeard,
+    ReplyWentOn,
     ReplyWithdrawn,
+    ReplyYielded,
     SpeechPaused,
     SpeechResumed,
     SpeechStarted,
-    Trouble,
     TurnDropped,
     TurnEnded,
-    TurnMeasured,
 )
-from voxterm.history import Heard, History
-from voxterm.turns import Dropped, Ended, Opened, Paused, Resumed, TurnMachine, TurnSignal
-
-NOTHING_HEARD = Heard(0, 0)
+from voxterm.history import History
+from voxterm.turns import (
+    Dropped,
+    Ended,
+    Opened,
+    Paused,
+    Phase,
+    Resumed,
+    TakenBack,
+    TurnMachine,
+    TurnSignal,
+    WentOn,
+    Yielded,
+)
 
 
 class Floor:
@@ -52,9 +66,8 @@ class Floor:
         self.machine = TurnMachine(settings.turns)
         self.exchange: Exchange | None = None
         self.next_turn = 1
-        self._threads = threads
         self._clock = devices.clock
-        self._loudspeaker = devices.loudspeaker
+        self._take_back_s = settings.turns.take_back_ms / 1000
         self._history = history
         self._tell = tell
         self._ears = Ears(cast.understanding, threads.understanding, self._tell_partial)
@@ -66,48 +79,66 @@ class Floor:
             devices.loudspeaker,
             settings.sessions.keep_audio,
         )
-        self._finishing: list[Exchange] = []  # cut off before their transcripts came
-        self._last: Reply | None = None  # the newest attempt, whatever became of it
-        self._heard = NOTHING_HEARD
-        self._last_reply = ""
+        self.pause_judge = PauseJudge(threads.detector, settings.turns, self._expect, tell)
+        self._attempts = Attempts(
+            self._ears, threads.understanding, self.pause_judge, lambda: self.mouth, devices.clock, tell
+        )
+        self._outcomes = Outcomes(devices.clock, lambda: self.mouth, tell)
+        self._intrusion: Exchange | None = None  # what the voice in the reply may be
+        self._paused_at_s: float | None = None  # while the person pauses: since when
 
     @property
     def audible(self) -> bool:
         """A reply is sounding."""
-        return bool(self.exchange and self.exchange.audible(self._loudspeaker.played_samples()))
+        return bool(self.exchange and self.exchange.reply and self.exchange.reply.audible)
+
+    @property
+    def reply_is_new(self) -> bool:
+        """The reply to what was said began to sound so lately that who speaks now may be going on."""
+        exchange = self.exchange
+        if exchange is None or exchange.heard is None or exchange.reply is None or exchange.repeats:
+            return False
+        exchange.reply.has_left()
+        left_s = exchange.reply.stamps.left_s
+        return left_s is None or self._clock.now() - left_s < self._take_back_s
 
     @property
     def buffered_s(self) -> float:
         """How much of the reply waits for the loudspeaker."""
-        waiting = self._loudspeaker.written_samples() - self._loudspeaker.played_samples()
-        return max(0, waiting) / self._loudspeaker.rate_hz
+        return self.exchange.reply.playout.waiting_s if self.exchange and self.exchange.reply else 0.0
 
     def level(self) -> float:
         """The RMS of what the loudspeaker plays now."""
-        reply = self.exchange.reply if self.exchange else None
-        return reply.level_at(self._loudspeaker.played_samples()) if reply else 0.0
+        return self.exchange.reply.level() if self.exchange and self.exchange.reply else 0.0
 
     @property
     def speech_behind(self) -> bool:
         """The reply's speech is being made more slowly than it is played."""
         return bool(self.exchange and self.exchange.reply and self.exchange.reply.speech_behind)
 
-    def follow(self, signal: TurnSignal) -> None:
-        """Do what a signal of the turn machine asks for."""
-        if isinstance(signal, Opened):
-            self._open(signal)
-        elif isinstance(signal, Paused):
-            self._pause(signal)
-        elif isinstance(signal, Resumed):
-            self._resume(signal)
-        elif isinstance(signal, Ended):
-            self._end(signal)
-        elif isinstance(signal, Dropped) and self.exchange:
-            self._forget(self.exchange)
+    def follow(self, signals: Iterable[TurnSignal]) -> None:
+        """Do what the signals of the turn machine ask for, in order."""
+        for signal in signals:
+            if isinstance(signal, Opened):
+                self._open(signal)
+            elif isinstance(signal, Paused):
+                self._pause(signal)
+            elif isinstance(signal, Resumed):
+                self._resume()
+            elif isinstance(signal, Ended):
+                self._end(signal)
+            elif isinstance(signal, Yielded):
+                self._yield(signal)
+            elif isinstance(signal, TakenBack):
+                self._take_back()
+            elif isinstance(signal, WentOn):
+                self._go_on()
+            elif isinstance(signal, Dropped) and self.exchange:
+                self._forget(self.exchange)
 
     def feed(self) -> None:
         """Give the engine what was heard since it was given something."""
-        exchange = self.exchange
+        exchange = self._intrusion or self.exchange
         if exchange is None:
             return
         samples = self.tape.since(exchange.fed_until_sample)
@@ -116,16 +147,16 @@ class Floor:
             self._ears.hear(samples)
 
     def beat(self) -> None:
-        """Look how far the reply is: may it sound, what of it was heard, is it done."""
-        for late in [late for late in self._finishing if not late.answering]:
-            self._finishing.remove(late)
-            self._conclude_late(late)
+        """Look how far the reply is: may it sound, was it rightly broken off, what was heard, is it done."""
+        self._outcomes.conclude_known()
         exchange = self.exchange
         if exchange is None or not exchange.over or exchange.reply is None:
             return
-        if self.audible:
+        if self._intrusion:
+            self._judge(self._intrusion, exchange)
+        elif self.audible:
             self.machine.answered()
-            self._tell_heard(exchange, exchange.reply)
+            self._outcomes.tell_heard(exchange, exchange.reply)
         else:
             exchange.reply.may_sound(self.machine.may_speak)
             if not exchange.answering:
@@ -137,18 +168,24 @@ class Floor:
         exchange = Exchange(self.next_turn, self._clock.now(), self._history, typed=text)
         self.next_turn += 1
         self._tell(TurnEnded(exchange.number, exchange.started_at_s, typed=text))
-        self._answer_at_once(
-            exchange, self._ears.answer_text(self._history.messages(), self._unanswered(), text)
-        )
+        self._attempts.at_typed(exchange, self._outcomes.late, text)
+        self._sound_at_once(exchange)
 
     def repeat(self) -> None:
         """Say the last reply once more; it is no turn."""
-        text = self._last_reply
+        text = self._outcomes.last_reply(self._history)
         if not text or self.machine.turn_open:
             return
         self.cut_off(by_voice=False)
         exchange = Exchange(self.next_turn - 1, self._clock.now(), self._history, typed="", repeats=True)
-        self._answer_at_once(exchange, self._threads.understanding.stream(lambda: _said_again(text)))
+        self._attempts.again(exchange, text)
+        self._sound_at_once(exchange)
+
+    def interrupt(self) -> None:
+        """Silence the reply. Who is speaking into it has the turn."""
+        self.follow(self.machine.claim())
+        if self.exchange and self.exchange.over:
+            self.cut_off(by_voice=False)
 
     def cut_off(self, *, by_voice: bool) -> None:
         """End the exchange under way: silence the loudspeaker, keep what was heard."""
@@ -163,89 +200,147 @@ class Floor:
             reply.only_transcribe()
             if reply.handed:
                 self._silence(exchange, by_voice)
-            self._finishing.append(exchange)
+            self._outcomes.late.append(exchange)
             return
         if reply:
             reply.cancel()
         self._silence(exchange, by_voice)
-        self._conclude(exchange, interrupted=True)
+        self._outcomes.conclude(exchange, interrupted=True)
 
     def break_off(self) -> None:
         """End what is under way, in the middle of speech too: what was said so far is a turn."""
+        self.follow(self.machine.claim())
         if self.exchange and not self.exchange.over:
             self.machine.press()
-            for signal in self.machine.release():
-                self.follow(signal)
+            self.follow(self.machine.release())
         self.cut_off(by_voice=False)
 
     def take_up(self, history: History) -> None:
         """Go on with another dialogue. What was broken off before still belongs to the one before."""
         self._history = history
-        self._last_reply = ""
 
     async def rest(self) -> None:
         """Break off, and see the transcripts that are still to come. Nothing is under way when it returns."""
         self.break_off()
-        for late in list(self._finishing):
-            if late.reply:
-                await late.reply.ended(CLOSE_LIMIT_S)
+        await self._outcomes.transcribed(CLOSE_LIMIT_S)
         self.break_off()  # who went on speaking meanwhile
-        while self._finishing:
-            late = self._finishing.pop(0)
-            if late.reply:
-                late.reply.cancel()
-            self._conclude_late(late)
+        self._outcomes.conclude_all()
 
     async def spoken(self) -> None:
         """Wait until no reply is being spoken; what waits for the loudspeaker may still sound."""
-        while self._last and self._last.running:
-            await self._last.ended()
+        await self._attempts.spoken()
 
     async def close(self) -> None:
         """End what is under way; what was said is kept, with what was heard."""
+        self.follow(self.machine.claim())
         if self.exchange and not self.exchange.over:
             self._forget(self.exchange)
         await self.rest()
-        if self._last:
-            await self._last.ended(CLOSE_LIMIT_S)
+        if self._attempts.newest:
+            await self._attempts.newest.ended(CLOSE_LIMIT_S)
 
     def _silence(self, exchange: Exchange, by_voice: bool) -> None:
-        """Nothing more is heard of this exchange: samples that are played later are another's."""
-        self._loudspeaker.silence()
-        played_samples = exchange.cut_at_sample = self._loudspeaker.played_samples()
-        if exchange.heard and exchange.reply:
-            exchange.heard.heard_reply = exchange.reply.spoken.heard_text(played_samples)
-        self._tell(Interrupted(exchange.number, self._clock.now(), by_voice))
+        """Nothing more is heard of this exchange."""
+        if exchange.reply:
+            exchange.reply.playout.cut()
+            if exchange.heard:
+                exchange.heard.heard_reply = exchange.reply.heard_text()
+        silent_s = exchange.yielded_at_s if exchange.yielded_at_s is not None else self._clock.now()
+        self._tell(Interrupted(exchange.number, silent_s, by_voice))
 
     def _open(self, signal: Opened) -> None:
+        intrusion, self._intrusion = self._intrusion, None
         self.cut_off(by_voice=signal.barge_in)
-        started_at_s = self.tape.time_of(signal.from_sample)
-        self.exchange = Exchange(
-            self.next_turn, started_at_s, self._history, fed_until_sample=signal.from_sample
-        )
-        self.next_turn += 1
-        self._tell(SpeechStarted(self.exchange.number, started_at_s))
-        self._ears.begin()
-        self.exchange.heard = self._ears.turn
+        self.exchange = intrusion or self._listened_to(signal.from_sample)
+        self.next_turn = self.exchange.number + 1
+        self._tell(SpeechStarted(self.exchange.number, self.exchange.started_at_s))
+        if intrusion:
+            self._tell_pause(intrusion)
         self.feed()
+
+    def _listened_to(self, from_sample: int) -> Exchange:
+        """A new turn, which the engine listens to."""
+        self._ears.begin()
+        return Exchange(
+            self.next_turn,
+            self.tape.time_of(from_sample),
+            self._history,
+            fed_until_sample=from_sample,
+            heard=self._ears.turn,
+        )
 
     def _pause(self, signal: Paused) -> None:
         exchange = self._under_way()
         self.feed()
-        self._tell(SpeechPaused(exchange.number, self.tape.time_of(signal.last_speech_sample)))
+        self._paused_at_s = self.tape.time_of(signal.last_speech_sample)
+        if not self._intrusion:
+            self._tell_pause(exchange)
         self._ask(exchange)
 
-    def _resume(self, signal: Resumed) -> None:
+    def _tell_pause(self, exchange: Exchange) -> None:
+        if self._paused_at_s is not None and self.machine.phase is Phase.PAUSE:
+            self._tell(SpeechPaused(exchange.number, self._paused_at_s))
+
+    def _resume(self) -> None:
+        """The person goes on. The engine is given the pause too: it would hear a jump."""
         exchange = self._under_way()
+        self.pause_judge.end()
         exchange.drop_attempt()
-        if exchange.over:
-            exchange.judged_over_s = None
-            self._tell(ReplyWithdrawn(exchange.number))
-        self._tell(SpeechResumed(exchange.number, self._clock.now()))
-        exchange.fed_until_sample = max(exchange.fed_until_sample, signal.from_sample)
+        if not self._intrusion:
+            if exchange.over:
+                exchange.judged_over_s = None
+                self._tell(ReplyWithdrawn(exchange.number))
+            self._tell(SpeechResumed(exchange.number, self._clock.now()))
         self.feed()
 
+    def _yield(self, signal: Yielded) -> None:
+        """Somebody speaks into the reply: it waits, and they are listened to."""
+        held = self._under_way()
+        if held.reply:
+            held.reply.hold()
+        held.yielded_at_s = self._clock.now()
+        self._tell(ReplyYielded(held.number, held.yielded_at_s))
+        self._intrusion = held.going_on() if signal.goes_on else self._listened_to(signal.from_sample)
+        self.feed()
+
+    def _judge(self, intrusion: Exchange, held: Exchange) -> None:
+        """Were there words in it? The answer begun in the pause knows; one that failed counts for yes."""
+        attempt = intrusion.reply
+        if self.machine.phase is not Phase.PAUSE or attempt is None:
+            return
+        if attempt.transcript is not None:
+            said_before = held.transcript or "" if intrusion.number == held.number else ""
+            has_words = holds_words(attempt.transcript, said_before)
+            self.follow(self.machine.claim() if has_words else self.machine.dismiss())
+        elif not attempt.running:
+            self.follow(self.machine.claim())
+
+    def _take_back(self) -> None:
+        """The reply was too early: the turn goes on, and nothing of the reply was ever said."""
+        intrusion, self._intrusion = self._intrusion, None
+        if intrusion is None or self.exchange is None:
+            raise RuntimeError("the turn machine takes back a reply that nobody spoke into")
+        self.exchange.drop_attempt()
+        self.exchange = intrusion
+        self._tell(ReplyWithdrawn(intrusion.number))
+        self._tell(SpeechResumed(intrusion.number, self._clock.now()))
+        self._tell_pause(intrusion)
+
+    def _go_on(self) -> None:
+        """It was nothing: the reply goes on."""
+        intrusion, self._intrusion = self._intrusion, None
+        self.pause_judge.end()
+        if intrusion:
+            intrusion.drop_attempt()
+        held = self._under_way()
+        held.yielded_at_s = None
+        if held.reply:
+            self._attempts.newest = held.reply
+            held.reply.go_on()
+        self._tell(ReplyWentOn(held.number, self._clock.now()))
+
     def _end(self, signal: Ended) -> None:
+        self.pause_judge.end()
         exchange = self._under_way()
         exchange.judged_over_s = self._clock.now()
         exchange.last_speech_s = self.tape.time_of(self.tape.speech_end(signal.last_speech_sample))
@@ -253,87 +348,35 @@ class Floor:
         if exchange.reply is None:
             self.feed()
             self._ask(exchange)
-        self._release(exchange)
+        release(exchange, self.machine.may_speak)
+
+    def _expect(self, silence_ms: float) -> None:
+        """In this pause so much silence ends the turn."""
+        self.follow(self.machine.expect(silence_ms))
 
     def _ask(self, exchange: Exchange) -> None:
-        self._attempt(exchange, self._ears.answer(self._history.messages(), self._unanswered()))
+        """Have the turn so far answered, and judged whether it is over."""
+        held = self.exchange
+        is_intrusion = exchange is self._intrusion and held is not None and held.number != exchange.number
+        interrupted = held if held and is_intrusion and not held.repeats else None
+        self._attempts.at_pause(exchange, self._outcomes.late, interrupted)
 
-    def _unanswered(self) -> list[HeardTurn]:
-        """Turns of this dialogue that are not in its history yet."""
-        return [late.heard for late in self._finishing if late.heard and late.history is self._history]
-
-    def _answer_at_once(self, exchange: Exchange, understood: Stream[Understood]) -> None:
+    def _sound_at_once(self, exchange: Exchange) -> None:
+        """Nobody spoke, so there is no silence to wait for."""
         self.exchange = exchange
         exchange.judged_over_s = exchange.started_at_s
-        self._attempt(exchange, understood)
-        self._release(exchange)
-
-    def _attempt(self, exchange: Exchange, understood: Stream[Understood]) -> None:
-        reply = exchange.reply = Reply(exchange.number, self.mouth, self._clock, self._tell)
-        reply.start(understood, after=self._last)
-        self._last = reply
-        self._heard = NOTHING_HEARD
-
-    def _release(self, exchange: Exchange) -> None:
-        """The turn is judged over: tell what was found, and let it sound unless somebody begins to speak."""
-        if exchange.reply:
-            exchange.reply.stamps.last_speech_s = exchange.last_speech_s
-            exchange.reply.stamps.judged_over_s = exchange.judged_over_s
-            exchange.reply.commit()
-            exchange.reply.may_sound(self.machine.may_speak)
-
-    def _tell_heard(self, exchange: Exchange, reply: Reply) -> None:
-        self._tell_measured(exchange)
-        heard = reply.spoken.heard(self._loudspeaker.played_samples())
-        if heard != self._heard:
-            self._heard = heard
-            self._tell(ReplyHeard(exchange.number, heard.chars, heard.word_end))
-
-    def _tell_measured(self, exchange: Exchange) -> None:
-        """Once, when the reply sounds and the transcript is known too, or will never be."""
-        reply = exchange.reply
-        if exchange.measured or exchange.repeats or reply is None or not reply.has_left():
-            return
-        if exchange.transcript is not None or not exchange.answering:
-            exchange.measured = True
-            self._tell(TurnMeasured(exchange.number, reply.stamps.breakdown()))
+        release(exchange, self.machine.may_speak)
 
     def _settle(self, exchange: Exchange, reply: Reply) -> None:
         """The attempt has ended and nothing of it sounds any more."""
-        self._tell_heard(exchange, reply)
-        if reply.error:
-            self._tell_trouble(exchange, reply.error)
+        self._outcomes.tell_heard(exchange, reply)
+        self._outcomes.tell_error(exchange)
         if exchange.transcript == "" and not (exchange.repeats or reply.error or reply.handed):
             self._forget(exchange)
             return
         self.exchange = None
         self.machine.answered()
-        self._conclude(exchange, interrupted=False)
-
-    def _conclude(self, exchange: Exchange, *, interrupted: bool) -> None:
-        """The exchange is complete: into the history, and told whole."""
-        if exchange.repeats:
-            return
-        self._tell_measured(exchange)
-        played_samples = exchange.cut_at_sample
-        if played_samples is None:
-            played_samples = self._loudspeaker.played_samples()
-        finished = exchange.finished(played_samples, interrupted, self._clock.now())
-        exchange.history.add_turn(finished.transcript, finished.heard_reply, interrupted)
-        if exchange.reply and exchange.reply.written and exchange.history is self._history:
-            self._last_reply = exchange.reply.written
-        self._tell(finished)
-        if self.mouth.keeps_audio and exchange.reply and exchange.reply.keeps_audio:
-            self._tell(exchange.audio(played_samples, self._loudspeaker.rate_hz))
-
-    def _conclude_late(self, exchange: Exchange) -> None:
-        """An exchange that was cut off before it was known what the person had said."""
-        if exchange.reply and exchange.reply.error:
-            self._tell_trouble(exchange, exchange.reply.error)
-        if exchange.transcript or (exchange.reply and exchange.reply.handed):
-            self._conclude(exchange, interrupted=True)
-        else:
-            self._tell(TurnDropped(exchange.number))
+        self._outcomes.conclude(exchange, interrupted=False)
 
     def _forget(self, exchange: Exchange) -> None:
         """It was no speech: its number is free again."""
@@ -348,14 +391,9 @@ class Floor:
         if self.exchange and not self.exchange.over:
             self._tell(PartialTranscript(self.exchange.number, text))
 
-    def _tell_trouble(self, exchange: Exchange, error: Exception) -> None:
-        self._tell(Trouble.of(error, "say it again; the next turn works", exchange.number))
-
     def _under_way(self) -> Exchange:
-        if self.exchange is None:
+        """What the person is heard to say: a turn, or what may become one."""
+        exchange = self._intrusion or self.exchange
+        if exchange is None:
             raise RuntimeError("the turn machine speaks of a turn that was never opened")
-        return self.exchange
-
-
-def _said_again(text: str) -> Iterator[Understood]:
-    yield Delta(text)
+        return exchange

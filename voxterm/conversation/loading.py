@@ -8,16 +8,28 @@ from collections.abc import Callable
 from voxterm.conversation.bridge import loop_caller
 from voxterm.conversation.cast import Cast, EngineThreads
 from voxterm.conversation.reply import Speaker
-from voxterm.engines.protocols import Engine, LoadProgress, PlacedEngine, SpeechSynthesizer, Voice
-from voxterm.errors import EngineMemoryError
+from voxterm.engines.protocols import (
+    Engine,
+    LoadProgress,
+    PlacedEngine,
+    SpeechSynthesizer,
+    TurnDetector,
+    Voice,
+)
+from voxterm.errors import EngineError, EngineMemoryError
 from voxterm.events import Event, Loading, Trouble
 
+WITHOUT_DETECTOR = "turns end by the pause and the words alone"
 
-async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], None]) -> None:
+
+async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], None]) -> TurnDetector | None:
     """Load all engines side by side, the voice included; `tell` is called on the event loop.
 
+    Returns the turn detector, if there is one and it could be loaded: a conversation goes on without, and
+    that is told.
+
     Raises:
-        EngineLoadError, VoiceError: one of them cannot be had.
+        EngineLoadError, VoiceError: one of the others cannot be had.
     """
     call_on_loop = loop_caller()
 
@@ -28,11 +40,23 @@ async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], 
         load(cast.synthesizer)
         take_up_voice(cast.synthesizer, Speaker(cast.voice), cast.voice)
 
-    await asyncio.gather(
+    def load_detector() -> TurnDetector | None:
+        try:
+            if cast.detector:
+                load(cast.detector)
+        except EngineError as error:
+            remedy = "; ".join(filter(None, (error.remedy, WITHOUT_DETECTOR)))
+            call_on_loop(tell, Trouble(error.what, remedy, error.category))
+            return None
+        return cast.detector
+
+    *_, detector = await asyncio.gather(
         asyncio.to_thread(load, cast.vad),
         threads.understanding.call(lambda: load(cast.understanding)),
         threads.synthesizer.call(load_voice),
+        threads.detector.call(load_detector),
     )
+    return detector
 
 
 def take_up_voice(engine: SpeechSynthesizer, speaker: Speaker, before: Voice) -> None:

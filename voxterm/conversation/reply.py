@@ -8,8 +8,10 @@ transcript is known. It can be cancelled at any moment and leaves nothing behind
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -18,10 +20,12 @@ from voxterm.audio.resample import StreamResampler
 from voxterm.clock import Clock
 from voxterm.conversation.bridge import EngineThread, Stream
 from voxterm.conversation.pacing import Pacing
+from voxterm.conversation.playout import Playout
 from voxterm.conversation.wording import Line, Worded, Wording
 from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
+    Ending,
     ReplyComplete,
     Samples,
     SpeechSynthesizer,
@@ -71,18 +75,26 @@ class Mouth:
 class Reply:
     """`start` it once; look at what it has found at any time."""
 
-    def __init__(self, turn: int, mouth: Mouth, clock: Clock, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        turn: int,
+        mouth: Mouth,
+        clock: Clock,
+        tell: Callable[[Event], None],
+        on_ending: Callable[[float | None], None] | None = None,
+    ) -> None:
+        """`on_ending` is told once how probable it is that the words end here; None where nobody can tell."""
         self.turn = turn
         self.stamps = Stamps()
         self.transcript: str | None = None
         self.spoken = SpokenReply()
         self.written = ""  # its text as it came, with what is not shown
-        self.first_sample: int | None = None  # of the loudspeaker's written samples; None: nothing handed yet
-        self.end_sample = 0
+        self.playout = Playout(mouth.loudspeaker)
         self.error: Exception | None = None
         self._mouth = mouth
         self._clock = clock
         self._tell = tell
+        self._on_ending = on_ending
         self._task: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
         self._understood: Stream[Understood] | None = None
@@ -96,7 +108,6 @@ class Reply:
         self._lines: asyncio.Queue[Line | None] = asyncio.Queue(LINES_AHEAD)
         self._pacing = Pacing(mouth.loudspeaker.rate_hz)
         self._piece_samples = 0  # of the piece being spoken
-        self._kept: list[Samples] = []  # what was handed over, where recordings are wanted
         self._levels: list[tuple[int, float]] = []  # (sample it begins at, RMS), in order
 
     def start(self, understood: Stream[Understood], after: Reply | None) -> None:
@@ -109,6 +120,7 @@ class Reply:
         """Stop: nothing more will be told or handed to the loudspeaker."""
         self._cancelled = True
         self._committed = False
+        self.playout.cut()
         if self._task:
             self._task.cancel()
         if self._understood:
@@ -134,7 +146,7 @@ class Reply:
                 part.cancel()
             ends = await asyncio.gather(*parts, return_exceptions=True)
             await understood.aclose()
-            self._mouth.loudspeaker.end_reply()
+            self.playout.end()
             failed = [end for end in ends if isinstance(end, Exception)]
             self.error = failed[0] if failed else self.error
 
@@ -163,7 +175,13 @@ class Reply:
     @property
     def handed(self) -> bool:
         """Samples of it have been given to the loudspeaker."""
-        return self.first_sample is not None
+        return self.playout.begun
+
+    @property
+    def audible(self) -> bool:
+        """Samples of it are on their way out of the loudspeaker, or about to be followed by more."""
+        playout = self.playout
+        return playout.begun and not playout.held and (self.running or not playout.complete)
 
     @property
     def speech_behind(self) -> bool:
@@ -178,29 +196,41 @@ class Reply:
     def has_left(self) -> bool:
         """Whether its first sample has left the loudspeaker; stamps when. Ask before it is cut off."""
         cut_off = self._cancelled or not self._wanted  # what has its number now may be another's
-        if self.first_sample is not None and self.stamps.left_s is None and not cut_off:
-            self.stamps.left_s = self._mouth.loudspeaker.played_at(self.first_sample)
+        if self.stamps.left_s is None and not cut_off:
+            self.stamps.left_s = self.playout.left_at()
         return self.stamps.left_s is not None
 
-    def level_at(self, sample: int) -> float:
-        """The RMS of what the loudspeaker plays at this sample, 0 where it plays nothing of this reply."""
-        while len(self._levels) > 1 and self._levels[1][0] <= sample:
-            self._levels.pop(0)
-        return self._levels[0][1] if self._levels and self._levels[0][0] <= sample < self.end_sample else 0.0
+    def hold(self) -> None:
+        """Somebody speaks: fade out, and wait."""
+        self.has_left()  # a moment later nobody may know any more
+        self.playout.hold()
 
-    def heard_audio(self, played_samples: int) -> Samples:
-        """What of it has left the loudspeaker, where recordings are kept. (N,) at the loudspeaker's rate"""
-        kept = np.concatenate(self._kept) if self._kept else np.zeros(0, np.float32)
-        return kept[: max(0, played_samples - (self.first_sample or 0))]
+    def go_on(self) -> None:
+        """It was nothing: go on from the beginning of the word that was broken off."""
+        self.playout.go_on(self.spoken.word_start(self.playout.played()))
+
+    def heard_text(self) -> str:
+        """Its text as far as it was heard."""
+        return self.spoken.heard_text(self.playout.played())
+
+    def level(self) -> float:
+        """The RMS of what the loudspeaker plays now, 0 where it plays nothing of this reply."""
+        played = self.playout.played()
+        begun = bisect_right(self._levels, played, key=itemgetter(0))
+        sounds = self.audible and begun and played < self.playout.written
+        return self._levels[begun - 1][1] if sounds else 0.0
 
     async def _understand(self, understood: Stream[Understood]) -> None:
-        async for item in understood:
-            for line in self._take(item):
-                await self._give(line)
-            if isinstance(item, ReplyComplete):
-                await self._complete()
-            if not self._wanted and self.transcript is not None:
-                break
+        try:
+            async for item in understood:
+                for line in self._take(item):
+                    await self._give(line)
+                if isinstance(item, ReplyComplete):
+                    await self._complete()
+                if not self._wanted and self.transcript is not None:
+                    break
+        finally:
+            self._tell_ending(None)
         await self._complete()
 
     async def _complete(self) -> None:
@@ -218,9 +248,13 @@ class Reply:
         if isinstance(item, AudioEncoded):
             stamps.audio_encoded_s = now_s
             return []
+        if isinstance(item, Ending):
+            self._tell_ending(item.probability)
+            return []
         if isinstance(item, Transcript):
             stamps.transcript_s = now_s
             self.transcript = item.text
+            self._tell_ending(None)
             self._say(TranscriptReady(self.turn, item.text))
             return []
         if not self._wanted or not isinstance(item, Delta):
@@ -228,6 +262,11 @@ class Reply:
         stamps.first_text_s = stamps.first_text_s or now_s
         self.written += item.text
         return self._show(self._wording.push(item.text))
+
+    def _tell_ending(self, probability: float | None) -> None:
+        tell, self._on_ending = self._on_ending, None
+        if tell:
+            tell(probability)
 
     def _show(self, worded: Worded) -> list[Line]:
         if worded.shown:
@@ -260,8 +299,7 @@ class Reply:
             self.stamps.first_samples_s = self.stamps.first_samples_s or now_s
             if not begun:
                 await self._until_allowed(after)
-                at_sample = self._mouth.loudspeaker.written_samples()
-                self.spoken.begin_piece(line.piece, at_sample, line.spoken.places)
+                self.spoken.begin_piece(line.piece, self.playout.written, line.spoken.places)
                 begun = True
                 self._piece_samples = 0
             self.spoken.add_marks(_in_words(item.words, line), self._mouth.loudspeaker.rate_hz)
@@ -279,26 +317,18 @@ class Reply:
 
     def _paced(self, samples: Samples) -> Samples:
         """What of these samples, and of those before that were held back, may be played now."""
-        loudspeaker = self._mouth.loudspeaker
-        waiting = loudspeaker.written_samples() - loudspeaker.played_samples()
-        return self._pacing.push(samples, self._clock.now(), waiting / loudspeaker.rate_hz)
+        return self._pacing.push(samples, self._clock.now(), self.playout.waiting_s)
 
     async def _play(self, samples: Samples) -> None:
         if not len(samples) or self._cancelled:  # the cancelling takes the loop some turns to get here
             return
-        loudspeaker = self._mouth.loudspeaker
-        at_sample = loudspeaker.written_samples()
-        if self.first_sample is None:
-            self.first_sample = at_sample
+        if self.stamps.handed_s is None:
             self.stamps.handed_s = self._clock.now()
             self._say(ReplyStarted(self.turn, self.stamps.handed_s))
-        self._note_levels(samples, at_sample)
-        if self._mouth.keeps_audio:
-            self._kept.append(samples)
-        await loudspeaker.write(samples)
-        self.end_sample = at_sample + len(samples)
+        self._note_levels(samples, self.playout.written)
         self._piece_samples += len(samples)
         self.spoken.piece_samples(self._piece_samples)
+        await self.playout.write(samples)
 
     def _note_levels(self, samples: Samples, at_sample: int) -> None:
         step = max(1, round(self._mouth.loudspeaker.rate_hz * LEVEL_S))

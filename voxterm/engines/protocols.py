@@ -43,6 +43,13 @@ class AudioEncoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How probable it is, 0 to 1, that the person's sentence ends with the words heard so far."""
+
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What the person said in this turn, whole. Empty: no words were heard."""
 
@@ -61,7 +68,7 @@ class ReplyComplete:
     """No Delta follows, though the transcript may: from engines that decode both side by side."""
 
 
-Understood: TypeAlias = AudioEncoded | Transcript | Delta | ReplyComplete
+Understood: TypeAlias = AudioEncoded | Ending | Transcript | Delta | ReplyComplete
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,15 @@ class VoiceActivityDetector(Engine, Protocol):
 
 
 @runtime_checkable
+class TurnDetector(Engine, Protocol):
+    """Tells by the sound of it, with no words, whether a person has finished."""
+
+    def probability(self, turn: Samples) -> float:
+        """The probability in [0, 1] that the turn is over: (N,) from its beginning to now, pause included."""
+        ...
+
+
+@runtime_checkable
 class Transcriber(Engine, Protocol):
     def begin(self) -> None:
         """A new turn: forget what was fed."""
@@ -207,8 +223,8 @@ class Transcriber(Engine, Protocol):
         """Take the next samples (any number) of the turn; the text so far, None where it has not changed."""
         ...
 
-    def finish(self) -> Iterator[AudioEncoded | Transcript]:
-        """Transcribe what was fed since `begin`: AudioEncoded, then one Transcript.
+    def finish(self) -> Iterator[AudioEncoded | Ending | Transcript]:
+        """Transcribe what was fed since `begin`: AudioEncoded, an Ending where it can tell, one Transcript.
 
         More may be fed afterwards, and `finish` called again: it then speaks for all of it.
         """
@@ -236,6 +252,8 @@ class SpeechLanguageModel(Engine, Protocol):
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
         """Understand what was heard since `begin` and answer it: AudioEncoded, one Transcript, Delta….
+
+        One that can tell gives an Ending too, as soon as it knows it.
 
         `history` is the dialogue before this turn. May be called in a pause, closed, and called again after
         more was heard. Deltas may come before the Transcript, since both may be decoded at once, but only
