@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -12,10 +13,22 @@ import pytest
 import soundfile  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
+from turn_scenes import hesitant, ordinary
 
 from voxterm.errors import AudioFileError, OutputError, SessionError
-from voxterm.export import FORMATS, WAV_RATE_HZ, Format, export_session, json_document, markdown, subtitles
+from voxterm.export import (
+    FORMATS,
+    WAV_RATE_HZ,
+    Drawn,
+    Format,
+    export_session,
+    json_document,
+    markdown,
+    subtitles,
+    time_line_picture,
+)
 from voxterm.store import SessionSummary, StoredTurn
+from voxterm.timeline.packed import packed
 
 START = datetime(2026, 11, 21, 14, 30, tzinfo=timezone.utc)
 SUMMARY = SessionSummary(
@@ -203,14 +216,15 @@ def test_wav_needs_recordings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "wav"])
 def test_text_goes_to_a_file_or_a_stream(form: Format, tmp_path: Path) -> None:
     stream = io.StringIO()
-    export_session(SUMMARY, TURNS, form, stream)
-    export_session(SUMMARY, TURNS, form, tmp_path / "out")
+    turns = [replace(turn, timeline=packed(ordinary())) for turn in TURNS]
+    export_session(SUMMARY, turns, form, stream)
+    export_session(SUMMARY, turns, form, tmp_path / "out")
     assert (tmp_path / "out").read_text(encoding="utf-8") == stream.getvalue() != ""
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_place_that_cannot_be_written(form: Format, tmp_path: Path) -> None:
-    recorded = with_audio(TURNS[0], tmp_path, 1.0, 1.0)
+    recorded = replace(with_audio(TURNS[0], tmp_path, 1.0, 1.0), timeline=packed(ordinary()))
     with pytest.raises(OutputError) as caught:
         export_session(SUMMARY, [recorded], form, tmp_path / "missing" / "out")
     assert caught.value.remedy
@@ -219,3 +233,41 @@ def test_a_place_that_cannot_be_written(form: Format, tmp_path: Path) -> None:
 def test_sound_is_not_sent_to_a_terminal() -> None:
     with pytest.raises(OutputError, match="name a file"):
         export_session(SUMMARY, TURNS, "wav", io.StringIO())
+
+
+def test_a_picture_shows_the_last_turn_that_has_a_time_line_or_the_one_that_is_named() -> None:
+    first, second = (
+        replace(turn, timeline=packed(timeline))
+        for turn, timeline in zip(TURNS, (hesitant(), ordinary()), strict=True)
+    )
+    turns = [first, second, turn(3, 20.0, "older", "older")]
+    last = time_line_picture(SUMMARY, turns, Drawn())
+    assert ">Turn 2</text>" in last
+    assert "session 20261121-143000-ab12, 2026-11-21" in last
+    assert "I know a lot," in last
+    assert '<tspan class="dim unheard">but not all.</tspan>' in last
+    assert time_line_picture(SUMMARY, turns, Drawn(turn=2)) == last
+    named = time_line_picture(SUMMARY, turns, Drawn(turn=1, speech_threshold=0.7))
+    assert ">Turn 1</text>" in named
+    assert ">0.7</text>" in named
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (7, r"has no turn 7; it has turns 1 to 2$"),
+        (1, r"turn 1 of session 20261121-143000-ab12 has no time line; turns that have one: 2$"),
+    ],
+)
+def test_a_turn_that_cannot_be_drawn(number: int, said: str) -> None:
+    turns = [TURNS[0], replace(TURNS[1], timeline=packed(ordinary()))]
+    with pytest.raises(SessionError, match=said):
+        time_line_picture(SUMMARY, turns, Drawn(number))
+
+
+def test_a_session_without_time_lines_cannot_be_drawn(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match=r"turn 2 .* has no time line; it was kept by an older voxterm"):
+        export_session(SUMMARY, TURNS, "svg", tmp_path / "out")
+    with pytest.raises(SessionError, match="has no turns; talk in it first"):
+        export_session(SUMMARY, [], "svg", tmp_path / "out")
+    assert not list(tmp_path.iterdir())

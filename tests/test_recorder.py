@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from turn_scenes import ordinary
 
 from voxterm.clock import RealClock
 from voxterm.errors import StoreError
-from voxterm.events import Trouble, TurnAudio, TurnFinished
+from voxterm.events import Trouble, TurnAudio, TurnFinished, TurnTimeline
 from voxterm.recorder import Recorder
 from voxterm.store import Session, Store, TurnRecord
 
@@ -22,6 +24,10 @@ def audio(turn: int) -> TurnAudio:
     return TurnAudio(turn, tone, 16_000, tone, 24_000)
 
 
+def time_line(turn: int) -> TurnTimeline:
+    return replace(ordinary(), turn=turn)
+
+
 class FullOnce:
     """A session whose disk is full for one turn."""
 
@@ -29,6 +35,7 @@ class FullOnce:
         self._session = session
         self.full = True
         self.add_audio = session.add_audio
+        self.add_timeline = session.add_timeline
 
     def add_turn(self, turn: TurnRecord) -> int:
         if self.full:
@@ -43,6 +50,7 @@ async def test_turns_are_stored_in_order_with_their_sound_and_their_trouble(tmp_
     recorder = Recorder(session, RealClock(), lambda trouble: None)
     recorder.follow(finished(1))
     recorder.follow(audio(1))
+    recorder.follow(time_line(1))
     recorder.follow(Trouble("the voice is hoarse", "give it tea", "engine", 2))
     recorder.follow(finished(2, "again"))
     await recorder.close()
@@ -53,6 +61,9 @@ async def test_turns_are_stored_in_order_with_their_sound_and_their_trouble(tmp_
     assert one.person_audio.exists()
     assert (one.error, two.error) == ("", "the voice is hoarse")
     assert two.person_audio is None
+    assert one.timeline is not None
+    assert one.timeline.marks == ordinary().marks
+    assert two.timeline is None
     session.close()
     store.close()
 
@@ -65,12 +76,15 @@ async def test_a_turn_that_cannot_be_stored_is_told_and_the_next_one_is_stored(t
     recorder = Recorder(FullOnce(session), RealClock(), told.append)  # type: ignore[arg-type]
     recorder.follow(finished(1))
     recorder.follow(audio(1))
+    recorder.follow(time_line(1))
     recorder.follow(finished(2, "again"))
+    recorder.follow(time_line(2))
     await recorder.close()
     assert told == [Trouble("the disk is full", "make room", "store", 1)]
     (kept,) = session.turns()
     assert (kept.number, kept.transcript) == (1, "again")
     assert kept.person_audio is None
+    assert kept.timeline is not None, "that of the turn that was stored"
     session.close()
     store.close()
 
@@ -108,8 +122,10 @@ async def test_sound_never_ends_up_with_the_turn_of_that_number_in_another_sessi
     recorder.go_on_in(FullOnce(second))  # type: ignore[arg-type]
     recorder.follow(finished(1))
     recorder.follow(audio(1))
+    recorder.follow(time_line(1))
     await recorder.close()
     assert first.turns()[0].person_audio is None
+    assert first.turns()[0].timeline is None
     assert not second.turns()
     first.close()
     second.close()

@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
+from turn_scenes import hesitant, ordinary
 
+from voxterm import database
 from voxterm.database import DATABASE_NAME
 from voxterm.errors import SessionError, StoreError
 from voxterm.store import Session, Store, StoredTurn, TurnRecord, default_state_folder, utc_now
+from voxterm.timeline.packed import packed
 
 START = datetime(2026, 11, 21, 14, 30, tzinfo=timezone.utc)
 
@@ -64,6 +67,58 @@ def test_a_turn_comes_back_as_it_was(store: Store) -> None:
     assert stored == StoredTurn(number=1, **vars(turn))
     assert stored.started_at.utcoffset() == timedelta(0)
     session.close()
+
+
+def test_a_time_line_comes_back_with_its_turn(store: Store) -> None:
+    session = new_session(store)
+    for timeline in (ordinary(), None, hesitant()):
+        number = session.add_turn(turn_at())
+        if timeline:
+            session.add_timeline(number, timeline)
+    session.close()
+    store.close()
+    first, second, third = store.turns(session.id)
+    assert first.timeline == packed(ordinary())
+    assert second.timeline is None
+    assert third.timeline is not None
+    drawn = third.timeline.unpacked(third.number)
+    assert (drawn.turn, drawn.marks) == (3, hesitant().marks)
+    assert drawn.microphone_dbfs == pytest.approx(hesitant().microphone_dbfs, abs=0.26)
+
+
+def test_a_time_line_belongs_to_a_turn_and_goes_with_it(store: Store) -> None:
+    session = new_session(store)
+    with pytest.raises(StoreError):
+        session.add_timeline(1, ordinary())
+    session.add_timeline(session.add_turn(turn_at()), ordinary())
+    session.close()
+    store.delete(session.id)
+    with store.database.transaction() as connection:
+        assert connection.execute("SELECT COUNT(*) FROM timelines").fetchone()[0] == 0
+
+
+def test_an_older_file_is_brought_up_to_date_and_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1 had no time lines."""
+    monkeypatch.setattr(database, "_STEPS", database._STEPS[:1])
+    with store.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO sessions VALUES ('old', '2026-01-01T00:00:00.000+00:00', '', 'embedded', '{}', 'en')"
+        )
+        connection.execute(
+            "INSERT INTO turns VALUES ('old', 1, '2026-01-01T00:00:01.000+00:00', 'Hello', 'Hi', 'Hi', 0, 0, "
+            "'{}', '', NULL, NULL)"
+        )
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == 1
+    store.close()
+    monkeypatch.undo()
+    (old,) = store.turns("old")
+    assert (old.transcript, old.timeline) == ("Hello", None)
+    session = store.open_session("old")
+    session.add_timeline(session.add_turn(turn_at()), ordinary())
+    session.close()
+    assert [turn.timeline is not None for turn in store.turns("old")] == [False, True]
 
 
 def test_a_broken_character_does_not_lose_the_turn(store: Store) -> None:
@@ -238,7 +293,7 @@ def test_a_newer_file_is_left_alone(store: Store) -> None:
     with store.database.transaction() as connection:
         connection.execute("PRAGMA user_version = 7")
     store.close()
-    with pytest.raises(StoreError, match=r"newer voxterm \(version 7 .* up to 1\); update voxterm"):
+    with pytest.raises(StoreError, match=r"newer voxterm \(version 7 .* up to 2\); update voxterm"):
         store.sessions()
 
 

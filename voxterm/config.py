@@ -65,7 +65,7 @@ class TurnSettings(_Section):
     vad: Literal["silero", "webrtc"] = "silero"
     speech_threshold: Probability = 0.5
     silence_threshold: Probability = 0.35
-    pre_roll_ms: int = Field(default=400, ge=300, le=2000)
+    pre_roll_ms: int = Field(default=600, ge=300, le=2000)
     min_speech_ms: int = Field(default=96, ge=32, le=1000)
     pause_ms: int = Field(default=96, ge=64, le=2000)
     detector: Literal["smart_turn", "none"] = "smart_turn"

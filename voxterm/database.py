@@ -30,6 +30,15 @@ _STEPS = (
         UNIQUE (session, number)
     );
     """,
+    # To version 2: the time lines of turns, as `timeline.packed` has them.
+    """
+    CREATE TABLE timelines (
+        session TEXT NOT NULL, number INTEGER NOT NULL, frame_s REAL NOT NULL,
+        microphone BLOB NOT NULL, loudspeaker BLOB NOT NULL, speech BLOB NOT NULL, marks TEXT NOT NULL,
+        PRIMARY KEY (session, number),
+        FOREIGN KEY (session, number) REFERENCES turns (session, number) ON DELETE CASCADE
+    );
+    """,
 )
 
 

@@ -1,4 +1,5 @@
-"""A session as a document: Markdown and subtitles for people, JSON for machines, stereo sound for both ears.
+"""A session as a document: Markdown and subtitles for people, JSON for machines, stereo sound for both ears;
+and the time line of one of its turns as a picture.
 
 Subtitles and sound share one time line, so they fit each other. It follows the clock from the start of the
 session; a pause of more than a minute, as before a session is resumed, is cut to a minute.
@@ -15,10 +16,12 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, TextIO, TypeAlias, get_args
 
+from voxterm.config import TurnSettings
 from voxterm.errors import OutputError, SessionError, one_line
 from voxterm.store import SessionSummary, StoredTurn
+from voxterm.timeline.figure import TurnTexts, figure
 
-Format: TypeAlias = Literal["md", "json", "srt", "wav"]
+Format: TypeAlias = Literal["md", "json", "srt", "wav", "svg"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 PAUSE_LIMIT_S = 60.0
@@ -31,14 +34,26 @@ _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>()#|~&!$])")
 _SUBTITLE_TAGS = str.maketrans("<>{}", "＜＞｛｝")
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Which turn's time line is drawn, None: the last that has one; and from where on a frame is speech."""
+
+    turn: int | None = None
+    speech_threshold: float = TurnSettings().speech_threshold
+
+
 def export_session(
-    summary: SessionSummary, turns: Sequence[StoredTurn], form: Format, out: Path | TextIO
+    summary: SessionSummary,
+    turns: Sequence[StoredTurn],
+    form: Format,
+    out: Path | TextIO,
+    drawn: Drawn | None = None,
 ) -> None:
-    """Write a session to a file, or a text form of it to a stream.
+    """Write a session to a file, or a text form of it to a stream. `drawn` is for "svg".
 
     Raises:
         OutputError: the file cannot be written, or sound was asked for on a stream.
-        SessionError: sound was asked for and none was recorded.
+        SessionError: sound or a time line was asked for and none was recorded.
         AudioFileError: a recording is missing or broken.
     """
     if form == "wav":
@@ -46,7 +61,10 @@ def export_session(
             raise OutputError("sound is not written to standard output", "name a file with --out")
         _write_wav(summary, turns, out)
         return
-    text = _TEXT_FORMS[form](summary, turns)
+    if form == "svg":
+        text = time_line_picture(summary, turns, drawn or Drawn())
+    else:
+        text = _TEXT_FORMS[form](summary, turns)
     if not isinstance(out, Path):
         out.write(text)
         return
@@ -130,6 +148,45 @@ def subtitles(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
     return "\n".join(entries)
 
 
+def time_line_picture(summary: SessionSummary, turns: Sequence[StoredTurn], drawn: Drawn) -> str:
+    """The time line of one turn, from which a person reads where the time went.
+
+    Raises:
+        SessionError: there is no such turn, or it has no time line.
+    """
+    turn = _turn_to_draw(summary, turns, drawn.turn)
+    if turn.timeline is None:
+        have = ", ".join(str(other.number) for other in turns if other.timeline)
+        raise SessionError(
+            f"turn {turn.number} of session {summary.id} has no time line",
+            f"turns that have one: {have}"
+            if have
+            else "it was kept by an older voxterm; newer turns have one",
+        )
+    at = f"{turn.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    texts = TurnTexts(
+        title=f"Turn {turn.number}",
+        subtitle=f"session {summary.id}, {at}, voice {summary.voice}",
+        transcript=turn.transcript,
+        heard_reply=turn.heard_reply,
+        unheard_reply=_unheard(turn),
+    )
+    return figure(turn.timeline.unpacked(turn.number), texts, drawn.speech_threshold)
+
+
+def _turn_to_draw(summary: SessionSummary, turns: Sequence[StoredTurn], number: int | None) -> StoredTurn:
+    if not turns:
+        raise SessionError(f"session {summary.id} has no turns", "talk in it first")
+    if number is None:
+        return next((turn for turn in reversed(turns) if turn.timeline), turns[-1])
+    for turn in turns:
+        if turn.number == number:
+            return turn
+    raise SessionError(
+        f"session {summary.id} has no turn {number}", f"it has turns {turns[0].number} to {turns[-1].number}"
+    )
+
+
 _TEXT_FORMS: Mapping[str, Callable[[SessionSummary, Sequence[StoredTurn]], str]] = {
     "md": markdown,
     "json": json_document,
@@ -156,9 +213,13 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_reply(turn: StoredTurn) -> str:
-    unheard = turn.reply[len(turn.heard_reply) :] if turn.reply.startswith(turn.heard_reply) else turn.reply
+    unheard = _unheard(turn)
     parts = [_markdown_text(turn.heard_reply), f"~~{_markdown_text(unheard)}~~" if unheard.strip() else ""]
     return " ".join(part for part in parts if part)
+
+
+def _unheard(turn: StoredTurn) -> str:
+    return turn.reply[len(turn.heard_reply) :] if turn.reply.startswith(turn.heard_reply) else turn.reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from voxterm.clock import Clock, RealClock
 from voxterm.conversation.bridge import EngineThread
 from voxterm.errors import VoxtermError
-from voxterm.events import Event, Trouble, TurnAudio, TurnFinished
+from voxterm.events import Event, Trouble, TurnAudio, TurnFinished, TurnTimeline
 from voxterm.store import Session, TurnRecord
 
 
@@ -35,6 +35,8 @@ class Recorder:
             self._store(event.turn, lambda: self._add_turn(session, event, error))
         elif isinstance(event, TurnAudio):
             self._store(event.turn, lambda: self._add_audio(session, event))
+        elif isinstance(event, TurnTimeline):
+            self._store(event.turn, lambda: self._add_timeline(session, event))
         elif isinstance(event, Trouble) and event.turn:
             self._errors[event.turn] = event.what
 
@@ -69,11 +71,18 @@ class Recorder:
         self._stored = (session, event.turn, session.add_turn(self._record(event, error)))
 
     def _add_audio(self, session: Session, event: TurnAudio) -> None:
-        if self._stored is None or self._stored[:2] != (session, event.turn):
-            return  # the turn itself could not be stored
-        session.add_audio(
-            self._stored[2], event.person, event.person_rate_hz, event.reply, event.reply_rate_hz
-        )
+        number = self._number(session, event.turn)
+        if number:
+            session.add_audio(number, event.person, event.person_rate_hz, event.reply, event.reply_rate_hz)
+
+    def _add_timeline(self, session: Session, event: TurnTimeline) -> None:
+        number = self._number(session, event.turn)
+        if number:
+            session.add_timeline(number, event)
+
+    def _number(self, session: Session, turn: int) -> int | None:
+        """Under which number the session has that turn; None: it could not be stored."""
+        return self._stored[2] if self._stored and self._stored[:2] == (session, turn) else None
 
     def _record(self, finished: TurnFinished, error: str) -> TurnRecord:
         return TurnRecord(

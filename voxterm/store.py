@@ -22,6 +22,8 @@ from typing import TypeAlias
 
 from voxterm.database import Database, store_errors
 from voxterm.errors import SessionError, StoreError
+from voxterm.events import TurnTimeline
+from voxterm.timeline.packed import PackedTimeline, marks_as_text, marks_of_text, packed
 
 FIRST_WORDS_CHARS = 60
 
@@ -33,6 +35,8 @@ _SUMMARIES = """
         COALESCE((SELECT MAX(turns.started_at) FROM turns WHERE session = id), started_at) AS last_at
     FROM sessions
 """
+
+_TURNS = "SELECT * FROM turns LEFT JOIN timelines USING (session, number) WHERE session = ? ORDER BY number"
 
 Now: TypeAlias = Callable[[], datetime]
 
@@ -74,6 +78,7 @@ class StoredTurn(TurnRecord):
     number: int
     person_audio: Path | None = None
     reply_audio: Path | None = None
+    timeline: PackedTimeline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +154,7 @@ class Store:
     def turns(self, session_id: str) -> list[StoredTurn]:
         """The turns of a session, in order. It need not be open."""
         with self.database.transaction() as connection:
-            rows = connection.execute("SELECT * FROM turns WHERE session = ? ORDER BY number", (session_id,))
-            return [self._turn(row) for row in rows]
+            return [self._turn(row) for row in connection.execute(_TURNS, (session_id,))]
 
     def rename(self, session_id: str, title: str) -> None:
         """Give a session a title.
@@ -199,6 +203,7 @@ class Store:
             error=row["error"],
             person_audio=self.folder / row["person_audio"] if row["person_audio"] else None,
             reply_audio=self.folder / row["reply_audio"] if row["reply_audio"] else None,
+            timeline=_timeline(row),
         )
 
 
@@ -246,6 +251,13 @@ class Session:
                         f"UPDATE turns SET {column} = ? WHERE session = ? AND number = ?",
                         (path, self.id, turn),
                     )
+
+    def add_timeline(self, turn: int, timeline: TurnTimeline) -> None:
+        """Keep the time line of a stored turn."""
+        kept = packed(timeline)
+        row = (kept.frame_s, kept.microphone, kept.loudspeaker, kept.speech, marks_as_text(kept.marks))
+        with self._store.database.transaction() as connection:
+            connection.execute("INSERT INTO timelines VALUES (?, ?, ?, ?, ?, ?, ?)", (self.id, turn, *row))
 
     def turns(self) -> list[StoredTurn]:
         return self._store.turns(self.id)
@@ -325,6 +337,14 @@ def _summary(row: sqlite3.Row) -> SessionSummary:
         first_words=(row["first"] or "")[:FIRST_WORDS_CHARS],
         duration_s=max(0.0, (datetime.fromisoformat(row["last_at"]) - started_at).total_seconds()),
     )
+
+
+def _timeline(row: sqlite3.Row) -> PackedTimeline | None:
+    """None: the turn was stored by a voxterm that kept none."""
+    if row["marks"] is None:
+        return None
+    series = (row["microphone"], row["loudspeaker"], row["speech"])
+    return PackedTimeline(row["frame_s"], *series, marks_of_text(row["marks"]))
 
 
 def _iso(moment: datetime) -> str:

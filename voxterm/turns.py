@@ -109,6 +109,7 @@ class _Candidate:
 
     onset_sample: int
     voiced_samples: int = 0
+    certainty_samples: float = 0.0
     last_voiced_sample: int = 0
 
 
@@ -129,6 +130,7 @@ class TurnMachine:
         self._needed_ms: float | None = None  # the silence that ends the turn, as told in this pause
         self._tentative: Yielded | None = None
         self._voiced_samples = 0  # of a tentative turn
+        self._certainty_samples = 0.0  # the same, each times the probability that it was speech
 
     @property
     def phase(self) -> Phase:
@@ -148,6 +150,11 @@ class TurnMachine:
     def may_speak(self) -> bool:
         """A reply may begin to sound: no turn is open, and nobody seems to begin one."""
         return not self.turn_open and self._candidate is None
+
+    @property
+    def certainty(self) -> float:
+        """How probable speech was in the voiced frames of the tentative turn, on average."""
+        return self._certainty_samples / max(1, self._voiced_samples)
 
     def frame(
         self,
@@ -219,7 +226,7 @@ class TurnMachine:
         self._pressed = False
         if not self.turn_open:
             return []
-        return self._end()
+        return self.claim() + self._end()
 
     def answered(self) -> None:
         """The turn that is over is done with: its reply is audible, or there will be none."""
@@ -234,6 +241,7 @@ class TurnMachine:
             self._last_speech_sample = end_sample
             self._spoke = True
             self._voiced_samples += frame_samples
+            self._certainty_samples += frame_samples * probability
             if self._phase is Phase.PAUSE:
                 self._phase = Phase.SPEECH
                 signals.append(Resumed(self._from_sample))
@@ -276,6 +284,7 @@ class TurnMachine:
             if candidate is None:
                 candidate = self._candidate = _Candidate(onset_sample=end_sample - frame_samples)
             candidate.voiced_samples += frame_samples
+            candidate.certainty_samples += frame_samples * probability
             candidate.last_voiced_sample = end_sample
         elif candidate and end_sample - candidate.last_voiced_sample > _samples(CANDIDATE_GAP_MS):
             candidate = self._candidate = None
@@ -284,7 +293,9 @@ class TurnMachine:
     def _yield(self, candidate: _Candidate, reply_is_new: bool) -> list[TurnSignal]:
         self._candidate = None
         self._phase = Phase.SPEECH
+        self._spoke = True
         self._voiced_samples = candidate.voiced_samples
+        self._certainty_samples = candidate.certainty_samples
         goes_on = reply_is_new and not self._full
         self._tentative = Yielded(self._with_pre_roll(candidate.onset_sample), goes_on)
         return [self._tentative]

@@ -224,7 +224,7 @@ async def test_a_click_while_a_title_is_typed_renames_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "form"),
-    [([], "md"), (["down"], "json"), (["down", "down"], "srt"), (list("wav"), "wav")],
+    [([], "md"), (["down"], "json"), (["down", "down"], "srt"), (list("wav"), "wav"), (list("svg"), "svg")],
 )
 async def test_a_session_is_exported(keys: list[str], form: str) -> None:
     sessions = ScriptedSessions()

@@ -14,7 +14,7 @@ from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation
 from voxterm.errors import SessionError, VoxtermError
 from voxterm.events import Trouble
-from voxterm.export import export_session, new_file
+from voxterm.export import Drawn, export_session, new_file
 from voxterm.recorder import Recorder
 from voxterm.store import SessionSummary, Store, StoredTurn
 from voxterm.tui.controls import ExportFormat, PastTurn, SessionChoice
@@ -89,7 +89,8 @@ class Sittings:
         turns = self._shelf.turns(session_id)
         path = new_file(self._folder, f"voxterm-{summary.id}", form)
         try:
-            export_session(summary, turns, form, path)
+            drawn = Drawn(speech_threshold=self._settings.turns.speech_threshold)
+            export_session(summary, turns, form, path, drawn)
         except BaseException:
             path.unlink(missing_ok=True)
             raise

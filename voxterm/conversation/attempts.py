@@ -5,15 +5,16 @@ The newest one alone may come to sound, and only when the one before has come to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from voxterm.clock import Clock
-from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.conversation.bridge import Stream
 from voxterm.conversation.ears import Ears
 from voxterm.conversation.exchange import Exchange
 from voxterm.conversation.pause import PauseJudge
 from voxterm.conversation.reply import Mouth, Reply
-from voxterm.engines.protocols import Delta, Understood
+from voxterm.conversation.track import Track
+from voxterm.engines.protocols import Understood
 from voxterm.events import Event
 from voxterm.history import append_turn
 
@@ -24,18 +25,18 @@ class Attempts:
     def __init__(
         self,
         ears: Ears,
-        understanding: EngineThread,
         judge: PauseJudge,
         mouth: Callable[[], Mouth],
+        track: Track,
         clock: Clock,
         tell: Callable[[Event], None],
     ) -> None:
         self.newest: Reply | None = None
         """The newest that may have sounded, whatever became of it."""
         self._ears = ears
-        self._understanding = understanding
         self._judge = judge
         self._mouth = mouth
+        self._track = track
         self._clock = clock
         self._tell = tell
 
@@ -65,7 +66,7 @@ class Attempts:
 
     def again(self, exchange: Exchange, text: str) -> None:
         """Say this once more."""
-        self._start(exchange, self._understanding.stream(lambda: _said_again(text)))
+        self._start(exchange, self._ears.said_again(text))
 
     async def spoken(self) -> None:
         """Wait until no reply is being spoken; what waits for the loudspeaker may still sound."""
@@ -80,6 +81,7 @@ class Attempts:
     ) -> None:
         reply = exchange.reply = Reply(exchange.number, self._mouth(), self._clock, self._tell, on_ending)
         reply.start(understood, after=self.newest)
+        self._track.mark(exchange.number, "asked", self._clock.now())
         self.newest = reply
 
 
@@ -91,7 +93,3 @@ def release(exchange: Exchange, may_speak: bool) -> None:
         reply.stamps.judged_over_s = exchange.judged_over_s
         reply.commit()
         reply.may_sound(may_speak)
-
-
-def _said_again(text: str) -> Iterator[Understood]:
-    yield Delta(text)

@@ -259,8 +259,11 @@ class Conversation:
         self._take_typed()
         self._show_state()
         self._beats += 1
+        microphone_dbfs = dbfs(float(np.sqrt(np.mean(np.square(frame.samples)))))
+        loudspeaker_dbfs = dbfs(floor.level())
+        floor.track.frame(frame.ended_at_s, microphone_dbfs, loudspeaker_dbfs, probability)
         if self._beats % LEVELS_EVERY_FRAMES == 0:
-            self._tell_levels(frame.samples, probability)
+            self._tell_levels(microphone_dbfs, loudspeaker_dbfs, probability)
 
     def _speech_probability(self, samples: Samples) -> float:
         """0 where the VAD fails: the talk key and typing still work."""
@@ -309,12 +312,11 @@ class Conversation:
             self._state = state
             self.tell(StateChanged(state, self._devices.clock.now()))
 
-    def _tell_levels(self, samples: Samples, probability: float) -> None:
-        rms = float(np.sqrt(np.mean(np.square(samples))))
+    def _tell_levels(self, microphone_dbfs: float, loudspeaker_dbfs: float, probability: float) -> None:
         self.tell(
             Levels(
-                microphone_dbfs=dbfs(rms),
-                loudspeaker_dbfs=dbfs(self._floor.level()),
+                microphone_dbfs=microphone_dbfs,
+                loudspeaker_dbfs=loudspeaker_dbfs,
                 speech_probability=probability,
                 buffered_ms=self._floor.buffered_s * 1000,
                 overruns=self._devices.microphone.overruns,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from voxterm.conversation.bridge import EngineThread, Stream
-from voxterm.engines.protocols import Message, Samples, SpeechLanguageModel, Transcript, Understood
+from voxterm.engines.protocols import Delta, Message, Samples, SpeechLanguageModel, Transcript, Understood
 from voxterm.errors import EngineError
 from voxterm.history import append_turn
 
@@ -85,6 +85,10 @@ class Ears:
         return self._thread.stream(
             lambda: iter(self._engine.answer_text(with_unanswered(history, unanswered), text))
         )
+
+    def said_again(self, text: str) -> Stream[Understood]:
+        """The text as if it were an answer."""
+        return self._thread.stream(lambda: iter([Delta(text)]))
 
     def _drained(self, turn: HeardTurn, text: str | None) -> None:
         if text is not None and turn is self._turn:

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable
 
 from voxterm.config import Settings
 from voxterm.conversation.attempts import Attempts, release
-from voxterm.conversation.backchannel import holds_words
 from voxterm.conversation.bridge import CLOSE_LIMIT_S
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.ears import Ears
 from voxterm.conversation.exchange import Exchange
+from voxterm.conversation.interjection import Voice, is_turn
 from voxterm.conversation.outcomes import Outcomes
 from voxterm.conversation.pause import PauseJudge
 from voxterm.conversation.reply import Mouth, Reply, Speaker
 from voxterm.conversation.tape import Tape
+from voxterm.conversation.track import Track
 from voxterm.events import (
     Event,
     Interrupted,
@@ -49,6 +50,9 @@ from voxterm.turns import (
     Yielded,
 )
 
+LONGEST_REPLY_S = 180.0
+"""Of one that takes longer the end alone is on the time line."""
+
 
 class Floor:
     """Follows the turn machine; keeps the dialogue. Lives on the event loop while a conversation runs."""
@@ -63,13 +67,14 @@ class Floor:
         tell: Callable[[Event], None],
     ) -> None:
         self.tape = Tape(settings.turns.max_turn_s + 10.0)  # the longest turn and what led to it
+        self.track = Track(settings.turns.max_turn_s + LONGEST_REPLY_S)
         self.machine = TurnMachine(settings.turns)
         self.exchange: Exchange | None = None
         self.next_turn = 1
         self._clock = devices.clock
         self._take_back_s = settings.turns.take_back_ms / 1000
         self._history = history
-        self._tell = tell
+        self._tell_listeners = tell
         self._ears = Ears(cast.understanding, threads.understanding, self._tell_partial)
         self.mouth = Mouth(
             cast.synthesizer,
@@ -81,10 +86,11 @@ class Floor:
         )
         self.pause_judge = PauseJudge(threads.detector, settings.turns, self._expect, tell)
         self._attempts = Attempts(
-            self._ears, threads.understanding, self.pause_judge, lambda: self.mouth, devices.clock, tell
+            self._ears, self.pause_judge, lambda: self.mouth, self.track, devices.clock, tell
         )
-        self._outcomes = Outcomes(devices.clock, lambda: self.mouth, tell)
+        self._outcomes = Outcomes(devices.clock, lambda: self.mouth, self.track, tell)
         self._intrusion: Exchange | None = None  # what the voice in the reply may be
+        self._intruded_at = 0  # the microphone's sample it begins at, pre-roll included
         self._paused_at_s: float | None = None  # while the person pauses: since when
 
     @property
@@ -285,6 +291,8 @@ class Floor:
         """The person goes on. The engine is given the pause too: it would hear a jump."""
         exchange = self._under_way()
         self.pause_judge.end()
+        if exchange.reply and not exchange.over:
+            self.track.mark(exchange.number, "withdrawn", self._clock.now())
         exchange.drop_attempt()
         if not self._intrusion:
             if exchange.over:
@@ -300,18 +308,20 @@ class Floor:
             held.reply.hold()
         held.yielded_at_s = self._clock.now()
         self._tell(ReplyYielded(held.number, held.yielded_at_s))
+        self._intruded_at = signal.from_sample
         self._intrusion = held.going_on() if signal.goes_on else self._listened_to(signal.from_sample)
         self.feed()
 
     def _judge(self, intrusion: Exchange, held: Exchange) -> None:
-        """Were there words in it? The answer begun in the pause knows; one that failed counts for yes."""
+        """Is it the person's turn? The answer begun in the pause knows the words; one that failed: yes."""
         attempt = intrusion.reply
         if self.machine.phase is not Phase.PAUSE or attempt is None:
             return
         if attempt.transcript is not None:
             said_before = held.transcript or "" if intrusion.number == held.number else ""
-            has_words = holds_words(attempt.transcript, said_before)
-            self.follow(self.machine.claim() if has_words else self.machine.dismiss())
+            voice = Voice(self.tape.since(self._intruded_at), self.machine.certainty)
+            is_theirs = is_turn(voice, attempt.transcript, said_before)
+            self.follow(self.machine.claim() if is_theirs else self.machine.dismiss())
         elif not attempt.running:
             self.follow(self.machine.claim())
 
@@ -386,6 +396,10 @@ class Floor:
         if exchange.number == self.next_turn - 1:
             self.next_turn -= 1
         self._tell(TurnDropped(exchange.number))
+
+    def _tell(self, event: Event) -> None:
+        self.track.follow(event, self._clock.now())
+        self._tell_listeners(event)
 
     def _tell_partial(self, text: str) -> None:
         if self.exchange and not self.exchange.over:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from voxterm.clock import Clock
 from voxterm.conversation.exchange import Exchange
 from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.track import Track
 from voxterm.events import Event, ReplyHeard, Trouble, TurnDropped, TurnMeasured
 from voxterm.history import Heard, History
 
@@ -20,8 +21,11 @@ NOTHING_HEARD = Heard(0, 0)
 class Outcomes:
     """Lives on the event loop beside the floor."""
 
-    def __init__(self, clock: Clock, mouth: Callable[[], Mouth], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, clock: Clock, mouth: Callable[[], Mouth], track: Track, tell: Callable[[Event], None]
+    ) -> None:
         self._clock = clock
+        self._track = track
         self._mouth = mouth
         self._tell = tell
         self._said: tuple[History | None, str] = (None, "")  # the newest reply, and the dialogue it is of
@@ -62,6 +66,8 @@ class Outcomes:
         if exchange.reply and exchange.reply.written:
             self._said = (exchange.history, exchange.reply.written)
         self._tell(finished)
+        stamps = exchange.reply.stamps if exchange.reply else None
+        self._tell(self._track.timeline(finished.turn, finished.started_at_s, finished.finished_at_s, stamps))
         mouth = self._mouth()
         if mouth.keeps_audio and exchange.reply and exchange.reply.keeps_audio:
             self._tell(exchange.audio(mouth.loudspeaker.rate_hz))

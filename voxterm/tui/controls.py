@@ -12,7 +12,7 @@ from voxterm.events import Event
 from voxterm.gauges import Gauges
 
 DeviceKind: TypeAlias = Literal["microphone", "loudspeaker"]
-ExportFormat: TypeAlias = Literal["md", "json", "srt", "wav"]
+ExportFormat: TypeAlias = Literal["md", "json", "srt", "wav", "svg"]
 
 
 class Controls(Protocol):

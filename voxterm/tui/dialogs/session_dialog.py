@@ -36,6 +36,7 @@ _FORMATS: tuple[tuple[ExportFormat, str], ...] = (
     ("json", "everything, for programs"),
     ("srt", "subtitles, with times"),
     ("wav", "sound, where it was kept"),
+    ("svg", "where the time of the last turn went"),
 )
 
 _LIST_KEYS: tuple[DialogKey, ...] = (
