@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
 from voxterm.engines.protocols import Message, WordMark
-from voxterm.sentences import Piece, speakable, spoken_form
+from voxterm.sentences import Piece, speakable
 
 CUT_OFF = " —"
 """What follows the heard part of an interrupted reply in the history."""
@@ -40,7 +40,7 @@ class _SpokenPiece:
     """A piece on its way through the loudspeaker: `samples` of them, from the reply's `at_sample` on."""
 
     piece: Piece
-    source: list[int]  # where in the reply each character of the spoken text came from
+    source: Sequence[int]  # where in the reply each character of the spoken text came from
     at_sample: int
     tag_places: Sequence[int] = ()  # in the piece's text
     samples: int = 0
@@ -55,8 +55,11 @@ class _SpokenPiece:
         begins: list[int] = []
         ends: list[int] = []
         for mark in self.marks or self._estimated_marks(rate_hz):
+            end = self._end_of(mark)
+            if ends and mark.end > mark.start and end == ends[-1]:
+                continue  # one word of the reply that is spoken as several: "105"
             begins.append(max(self.at_sample + round(mark.at_s * rate_hz), *begins[-1:], self.at_sample))
-            ends.append(max(self._end_of(mark), *ends[-1:], self.piece.start))
+            ends.append(max(end, *ends[-1:], self.piece.start))
         return begins, ends
 
     def _end_of(self, mark: WordMark) -> int:
@@ -94,11 +97,10 @@ class SpokenReply:
 
         `tag_places`: where in `piece.text` tags are spoken beside the words, like "<laugh>".
         """
-        spoken, came_from = spoken_form(self.text[piece.start : piece.end])
-        if spoken != piece.text:
+        source: Sequence[int] = piece.came_from
+        if not source:
             stretch = (piece.end - piece.start) / max(1, len(piece.text))
-            came_from = [int(index * stretch) for index in range(len(piece.text))]
-        source = [piece.start + index for index in came_from]
+            source = [piece.start + int(index * stretch) for index in range(len(piece.text))]
         self._pieces.append(_SpokenPiece(piece, source, at_sample, tag_places))
 
     def add_marks(self, marks: Sequence[WordMark], rate_hz: int) -> None:

@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from voxterm.conversation.wording import Line, Wording
+from voxterm.engines.protocols import Voice
+from voxterm.language import ReplyVoices
 from voxterm.sentences import Piece, SentenceSplitter
 
 LAUGH_AND_SIGH = ("<laugh>", "<sigh>")
+OTHERS = (Voice("h", "espeak", "hi", "hi", tags=("<sigh>",)), Voice("r", "espeak", "ru", "ru"))
 TEXTS = st.lists(
     st.one_of(
         st.sampled_from(
-            ["<laugh>", "<sigh>", "<cough>", "<la", " ", "\n", ". ", "Hello there. ", "😀", "**", "word"]
+            ["<laugh>", "<sigh>", "<cough>", "<la", " ", "\n", ". ", "Hello there. ", "😀", "**", "word", "5"]
         ),
         st.text(max_size=3),
     ),
@@ -24,7 +27,7 @@ TEXTS = st.lists(
 
 
 def worded(*deltas: str, voice_tags: tuple[str, ...] = LAUGH_AND_SIGH) -> tuple[str, list[Line]]:
-    wording = Wording(voice_tags)
+    wording = Wording(ReplyVoices(Voice("v", "espeak", "en", "en-us", tags=voice_tags), OTHERS))
     all_of_it = [*map(wording.push, deltas), wording.finish()]
     return "".join(part.shown for part in all_of_it), [line for part in all_of_it for line in part.lines]
 
@@ -83,3 +86,31 @@ def test_a_tag_of_the_voice_alone_is_no_word() -> None:
 
 def test_a_tag_finds_its_place_through_markdown() -> None:
     assert given_to_the_voice("**Oh** *my* <laugh> 😀 `dear`") == ["Oh my <laugh> dear"]
+
+
+def test_a_line_in_another_language_is_worded_for_the_voice_that_knows_it() -> None:
+    """Tags that this voice lacks are left out of its lines, and are not in the lines of the next either."""
+    text = "It is said like so: मैं <laugh> ठीक <sigh> हूँ। <laugh> 25 %। So it is 25 % then, <laugh> they say."
+    shown, lines = worded(text)
+    assert "<" not in shown
+    assert [(line.spoken.text, line.other_voice) for line in lines] == [
+        ("It is said like so:", None),
+        ("मैं ठीक <sigh> हूँ। 25 %।", OTHERS[0]),
+        ("So it is twenty-five percent then, <laugh> they say.", None),
+    ]
+
+
+def test_a_tag_stands_before_the_whole_of_a_number() -> None:
+    assert given_to_the_voice("It is <laugh> 105 km, or 105 <laugh> km.") == [
+        "It is <laugh> one hundred and five kilometers,",
+        "or <laugh> one hundred and five kilometers.",
+    ]
+
+
+def test_the_dialogue_s_language_decides_where_the_first_piece_may_rest() -> None:
+    german = ReplyVoices(Voice("v", "espeak", "en", "en-us"), [Voice("d", "espeak", "de", "de")], None, "de")
+    wording = Wording(german)
+    lines = wording.push("Du solltest jeden Tag üben weil das viel bringt").lines
+    assert [line.piece.text for line in lines] == ["Du solltest jeden Tag üben"]
+    assert lines[0].other_voice is not None
+    assert lines[0].other_voice.language == "de"

@@ -21,8 +21,8 @@ LONGEST_TEXT_CHARS = 20_000
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
-    pieces = _pieces(arguments.text)
     cast = cast_of(settings)
+    pieces = _pieces(arguments.text, cast.voice.language)
     engine = cast.synthesizer
     print_notes(cast)
     try:
@@ -46,7 +46,7 @@ def _speak(cast: Cast, settings: Settings, pieces: list[Piece], writer: SoundWri
     return samples / cast.synthesizer.rate_hz
 
 
-def _pieces(text: str) -> list[Piece]:
+def _pieces(text: str, language: str) -> list[Piece]:
     """The text in pieces worth speaking.
 
     Raises:
@@ -61,7 +61,7 @@ def _pieces(text: str) -> list[Piece]:
             raise TextError(
                 f"the text has the control character U+{ord(char):04X} at character {place}", "take it out"
             )
-    splitter = SentenceSplitter()
+    splitter = SentenceSplitter(language)
     pieces = [piece for piece in splitter.push(text) + splitter.finish() if piece.text]
     if not pieces:
         raise TextError("the text holds nothing that can be spoken", "give words, not only signs or emoji")

@@ -99,7 +99,10 @@ class Conversation:
         with quiet_collector() as all_is_loaded:
             try:
                 self._enter(State.LOADING)
-                self._floor.pause_judge.detector = await load_cast(self._cast, self._threads, self.tell)
+                self._floor.pause_judge.detector, _ = await asyncio.gather(
+                    load_cast(self._cast, self._threads, self.tell),
+                    asyncio.to_thread(self._floor.mouth.follower.load),
+                )
                 all_is_loaded()
                 await self._converse()
             finally:

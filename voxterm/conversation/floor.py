@@ -36,6 +36,7 @@ from voxterm.events import (
     TurnEnded,
 )
 from voxterm.history import History
+from voxterm.language import VoiceFollower
 from voxterm.turns import (
     Dropped,
     Ended,
@@ -83,6 +84,7 @@ class Floor:
             settings.speech.speed,
             devices.loudspeaker,
             settings.sessions.keep_audio,
+            VoiceFollower(cast.voices, settings.speech.follow_language),
         )
         self.pause_judge = PauseJudge(threads.detector, settings.turns, self._expect, tell)
         self._attempts = Attempts(
@@ -91,6 +93,7 @@ class Floor:
         self._outcomes = Outcomes(devices.clock, lambda: self.mouth, self.track, tell)
         self._intrusion: Exchange | None = None  # what the voice in the reply may be
         self._intruded_at = 0  # the microphone's sample it begins at, pre-roll included
+        self._spoke_until = 0  # the microphone's sample after the last one of speech, in the newest pause
         self._paused_at_s: float | None = None  # while the person pauses: since when
 
     @property
@@ -279,6 +282,7 @@ class Floor:
         exchange = self._under_way()
         self.feed()
         self._paused_at_s = self.tape.time_of(signal.last_speech_sample)
+        self._spoke_until = self.tape.speech_end(signal.last_speech_sample)
         if not self._intrusion:
             self._tell_pause(exchange)
         self._ask(exchange)
@@ -362,7 +366,7 @@ class Floor:
 
     def _expect(self, silence_ms: float) -> None:
         """In this pause so much silence ends the turn."""
-        self.follow(self.machine.expect(silence_ms))
+        self.follow(self.machine.expect(silence_ms, self._spoke_until))
 
     def _ask(self, exchange: Exchange) -> None:
         """Have the turn so far answered, and judged whether it is over."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 import numpy as np
@@ -38,6 +38,7 @@ from voxterm.engines.protocols import (
 )
 from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
 from voxterm.history import SpokenReply
+from voxterm.language import VoiceFollower
 from voxterm.latency import Stamps
 
 LINES_AHEAD = 64
@@ -67,9 +68,12 @@ class Mouth:
     speed: float
     loudspeaker: Loudspeaker
     keeps_audio: bool = False
+    follower: VoiceFollower = field(default_factory=VoiceFollower)  # who speaks in other languages
 
-    def speak(self, text: str) -> Stream[Spoken]:
-        return self.thread.stream(lambda: iter(self.engine.speak(text, self.speaker.voice, self.speed)))
+    def speak(self, text: str, other: Voice | None = None) -> Stream[Spoken]:
+        return self.thread.stream(
+            lambda: iter(self.engine.speak(text, other or self.speaker.voice, self.speed))
+        )
 
 
 class Reply:
@@ -104,7 +108,7 @@ class Reply:
         self._may_sound = asyncio.Event()
         self._wanted = True
         self._text_complete = False
-        self._wording = Wording(mouth.speaker.voice.tags)
+        self._wording = Wording(mouth.follower.of_reply(mouth.speaker.voice))
         self._lines: asyncio.Queue[Line | None] = asyncio.Queue(LINES_AHEAD)
         self._pacing = Pacing(mouth.loudspeaker.rate_hz)
         self._piece_samples = 0  # of the piece being spoken
@@ -279,7 +283,7 @@ class Reply:
         while (line := await self._lines.get()) is not None:
             if self.error or not self._wanted or not line.spoken.text:
                 continue
-            stream = self._mouth.speak(line.spoken.text)
+            stream = self._mouth.speak(line.spoken.text, line.other_voice)
             try:
                 await self._speak_line(line, stream, after)
             except Exception as error:  # whatever a model raises
@@ -302,6 +306,7 @@ class Reply:
                 self.spoken.begin_piece(line.piece, self.playout.written, line.spoken.places)
                 begun = True
                 self._piece_samples = 0
+                self._mouth.follower.spoke(line.other_voice or self._mouth.speaker.voice)
             self.spoken.add_marks(_in_words(item.words, line), self._mouth.loudspeaker.rate_hz)
             await self._play(self._paced(resampler.push(item.samples)))
         if begun:
