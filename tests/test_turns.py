@@ -268,6 +268,25 @@ def test_an_expectation_that_comes_late_ends_the_turn_at_once() -> None:
     assert someone.machine.expect(100) == [], "it is over"
 
 
+def test_silence_counts_from_where_speech_really_ended() -> None:
+    """A VAD goes on for some frames after the last sound."""
+    someone = Person()
+    someone.speak(1)
+    last_voiced = someone.sample
+    someone.be_silent(0.1)
+    assert kinds(someone.machine.expect(192, last_voiced - 96 * 16)) == ["Ended"]
+
+
+@pytest.mark.parametrize("since_s", [-1.0, 1.0])
+def test_nobody_moves_the_end_of_speech_far(since_s: float) -> None:
+    someone = Person()
+    someone.speak(1)
+    since = someone.sample + round(since_s * RATE)
+    someone.be_silent(0.1)
+    assert someone.machine.expect(300, since) == []
+    assert kinds(someone.be_silent(0.25)) == ["Ended"]
+
+
 def test_an_expectation_holds_for_one_pause() -> None:
     someone = Person()
     someone.speak(1)

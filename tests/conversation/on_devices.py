@@ -16,7 +16,7 @@ from voxterm.cli.casting import cast_of
 from voxterm.cli.wiring import devices_of
 from voxterm.config import ElizaSettings, EngineSettings, Settings
 from voxterm.conversation import Conversation
-from voxterm.events import Event
+from voxterm.events import Event, Mark
 
 
 def told(value: object) -> object:
@@ -25,6 +25,8 @@ def told(value: object) -> object:
         return value.value
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, Mark):
+        return dataclasses.asdict(value)
     raise TypeError(f"{type(value).__name__} is no part of an event")
 
 

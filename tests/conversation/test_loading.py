@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
+from fakes import VOICE, LevelVad, Listener, ToneVoice
 
-from voxterm.conversation.loading import load_engine
-from voxterm.engines.protocols import LoadProgress, Placement
+from voxterm.clock import RealClock
+from voxterm.conversation import Cast
+from voxterm.conversation.bridge import EngineThread
+from voxterm.conversation.cast import EngineThreads
+from voxterm.conversation.loading import load_cast, load_engine
+from voxterm.engines.protocols import LoadProgress, Placement, Samples, TurnDetector
 from voxterm.errors import CheckpointError, EngineLoadError, EngineMemoryError
 from voxterm.events import Event, Loading, Trouble
 
@@ -74,3 +79,61 @@ def test_another_error_is_not_tried_again() -> None:
     with pytest.raises(CheckpointError):
         load_engine(model, lambda event: None)
     assert len(model.tried) == 1
+
+
+class Detector:
+    """Loads, or does not."""
+
+    name = "detector"
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.loaded = False
+        self._error = error
+
+    def load(self, progress: LoadProgress) -> None:
+        if self._error:
+            raise self._error
+        self.loaded = True
+
+    def warm_up(self) -> None:
+        """Nothing is slow here."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+    def probability(self, turn: Samples) -> float:
+        return 0.5
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[EngineThreads]:
+    three = [EngineThread(name, RealClock()) for name in ("understand", "speak", "detect")]
+    yield EngineThreads(*three)
+    for thread in three:
+        await thread.close()
+
+
+def cast_with(detector: TurnDetector | None) -> Cast:
+    return Cast("test", "", LevelVad(), Listener(), ToneVoice(), VOICE, detector=detector)
+
+
+async def test_a_turn_detector_is_loaded_with_the_others(threads: EngineThreads) -> None:
+    detector, told = Detector(), list[Event]()
+    assert await load_cast(cast_with(detector), threads, told.append) is detector
+    assert detector.loaded
+    assert not any(isinstance(event, Trouble) for event in told)
+    assert await load_cast(cast_with(None), threads, told.append) is None
+
+
+@pytest.mark.parametrize(
+    "error", [EngineLoadError("no such file", "reinstall voxterm"), EngineMemoryError("too big")]
+)
+async def test_without_its_turn_detector_a_conversation_goes_on_and_says_so(
+    threads: EngineThreads, error: EngineLoadError
+) -> None:
+    told = list[Event]()
+    assert await load_cast(cast_with(Detector(error)), threads, told.append) is None
+    (trouble,) = (event for event in told if isinstance(event, Trouble))
+    assert trouble.what == error.what
+    assert trouble.remedy.startswith(error.remedy)
+    assert trouble.remedy.endswith("turns end by the pause and the words alone")

@@ -85,6 +85,28 @@ def test_steps_launched_ahead_change_nothing(ahead: int, sampling: Sampling) -> 
     assert answer(loop, longer, sampling) == answer(loop_of(model, ahead=0), longer, sampling)
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_of_each_step_it_tells_how_probable_the_watched_ids_were(ahead: int) -> None:
+    """Also of the step in which the row ended; and steps launched ahead must not be mistaken for it."""
+    model: Any = small_model()
+    ids, watched = prompt_ids(9), [5, 77, 400]
+    free = answer(loop_of(model, stop_ids=()), ids, limit=6)
+    loop = loop_of(model, stop_ids={free[4]}, watched_ids=watched, ahead=ahead)
+    told = [loop.watched[0] for _ in loop.generate([Prompt(ids)], [GREEDY], [6])]
+    said = free[: free.index(free[4])]
+    with torch.inference_mode():
+        logits = model(torch.tensor([[*ids, *said]])).logits[0, len(ids) - 1 :]
+    wanted = logits.softmax(-1)[:, watched].sum(-1)
+    torch.testing.assert_close(torch.tensor([*told, loop.watched[0]]), wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_watching_changes_nothing_of_what_is_said() -> None:
+    model = small_model()
+    ids = prompt_ids(9)
+    watching = answer(loop_of(model, watched_ids=[5, 6]), ids, LIVELY, seed=3)
+    assert watching == answer(loop_of(model), ids, LIVELY, seed=3)
+
+
 def test_the_limit_is_exact() -> None:
     loop = loop_of(small_model(), stop_ids=())
     for limit in (0, 1, 2, 17):

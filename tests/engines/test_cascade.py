@@ -9,6 +9,7 @@ from voxterm.engines.cascade import Cascade
 from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
+    Ending,
     LoadProgress,
     Message,
     Samples,
@@ -44,8 +45,9 @@ class Ears(Half):
     def feed(self, samples: Samples) -> str | None:
         return f"{len(samples)} samples"
 
-    def finish(self) -> Iterator[AudioEncoded | Transcript]:
+    def finish(self) -> Iterator[AudioEncoded | Ending | Transcript]:
         yield AudioEncoded()
+        yield Ending(0.75)
         yield Transcript(self.text)
 
 
@@ -91,6 +93,7 @@ def test_it_hears_then_answers_with_the_history(ears: Ears, head: Head) -> None:
     assert cascade.hear(np.zeros(7, dtype=np.float32)) == "7 samples"
     assert list(cascade.answer(PAST)) == [
         AudioEncoded(),
+        Ending(0.75),
         Transcript("hello there"),
         Delta("Good "),
         Delta("day."),
@@ -101,7 +104,7 @@ def test_it_hears_then_answers_with_the_history(ears: Ears, head: Head) -> None:
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_where_no_words_were_heard_nothing_is_answered(ears: Ears, head: Head, text: str) -> None:
     ears.text = text
-    assert list(Cascade(ears, head).answer(PAST)) == [AudioEncoded(), Transcript(text)]
+    assert list(Cascade(ears, head).answer(PAST)) == [AudioEncoded(), Ending(0.75), Transcript(text)]
     assert head.history == ()
 
 
@@ -113,7 +116,7 @@ def test_typed_text_is_answered_without_the_ears(ears: Ears, head: Head, log: li
 
 def test_closing_an_answer_closes_the_reply(ears: Ears, head: Head, log: list[str]) -> None:
     answer = Cascade(ears, head).answer(PAST)
-    for _ in range(3):
+    for _ in range(4):
         next(answer)
     answer.close()  # type: ignore[attr-defined]
     assert log == ["reply closed"]

@@ -17,7 +17,7 @@ from demo_clips import TEXTS, clip, faint_noise, no_progress, word_errors
 from voxterm.engines import pocketsphinx as pocketsphinx_engine
 from voxterm.engines.pocketsphinx import PocketSphinx
 from voxterm.engines.pocketsphinx_process import Recogniser
-from voxterm.engines.protocols import AudioEncoded, Samples, Transcriber, Transcript
+from voxterm.engines.protocols import AudioEncoded, Ending, Samples, Transcriber, Transcript
 from voxterm.errors import EngineError, EngineLoadError
 
 FRAME = 512
@@ -38,9 +38,10 @@ def feed(engine: PocketSphinx, samples: Samples) -> None:
 
 
 def finished(engine: PocketSphinx) -> str:
-    encoded, transcript = engine.finish()
+    encoded, *endings, transcript = engine.finish()
     assert isinstance(encoded, AudioEncoded)
     assert isinstance(transcript, Transcript)
+    assert [type(ending) for ending in endings] == ([Ending] if transcript.text else [])
     return transcript.text
 
 
@@ -126,7 +127,7 @@ def test_one_turn_leaves_nothing_to_the_next(engine: PocketSphinx) -> None:
     assert heard(engine, clip("demo-2")) == first
 
 
-@pytest.mark.parametrize("items", [0, 1])
+@pytest.mark.parametrize("items", [0, 1, 2, 3])
 def test_an_answer_that_was_given_up_is_dropped(engine: PocketSphinx, items: int) -> None:
     once = heard(engine, clip("demo-2"))
     engine.begin()
@@ -172,6 +173,31 @@ def test_a_sound_too_short_for_a_word_is_no_error(engine: PocketSphinx) -> None:
         engine.begin()
         engine.feed(np.full(size, 0.3, dtype=np.float32))
         assert isinstance(finished(engine), str)
+
+
+def test_no_sentence_ends_with_an_article() -> None:
+    recogniser = Recogniser()
+    assert recogniser.ending("") is None
+    endings = [recogniser.ending(text) for text in ("go to the", "and my", "the printed book", "thank you")]
+    assert all(ending is not None for ending in endings)
+    article, possessive, whole, thanks = (ending or 0.0 for ending in endings)
+    assert max(article, possessive) < 0.5 < min(whole, thanks)
+
+
+def test_two_words_are_looked_at_in_the_order_in_which_they_were_said() -> None:
+    """The library takes the latest word first; the other way round "for you" ends no sentence."""
+    recogniser = Recogniser()
+    assert recogniser.ending("do for you") == recogniser.ending("that is for you")
+    assert (recogniser.ending("for you") or 0.0) > (recogniser.ending("you for") or 1.0)
+
+
+def test_the_ending_is_that_of_the_words_before_the_pause(engine: PocketSphinx) -> None:
+    engine.begin()
+    feed(engine, clip("demo-1"))
+    _, ending, transcript = engine.finish()
+    assert isinstance(ending, Ending)
+    assert isinstance(transcript, Transcript)
+    assert ending.probability == pytest.approx(Recogniser().ending(transcript.text), abs=1e-6)
 
 
 def test_marks_of_variants_and_noises_are_no_words() -> None:

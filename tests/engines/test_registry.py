@@ -6,12 +6,14 @@ import sys
 import pytest
 
 from voxterm.config import EngineSettings
-from voxterm.engines.protocols import Placement
+from voxterm.engines.protocols import Placement, TurnDetector
 from voxterm.engines.registry import (
     PLACED,
     PROFILES,
+    TURN_DETECTORS,
     VADS,
     Profile,
+    build_detector,
     build_synthesizer,
     build_understanding,
     build_vad,
@@ -65,6 +67,18 @@ def test_vads_are_built_by_name(name: str) -> None:
     vad = build_vad(name, EngineSettings())
     assert vad.name == name
     assert vad.frame_samples == 512
+
+
+@pytest.mark.parametrize("name", TURN_DETECTORS)
+def test_turn_detectors_are_built_by_name(name: str) -> None:
+    assert isinstance(build_detector(name, EngineSettings()), TurnDetector)
+
+
+def test_a_conversation_may_do_without_a_turn_detector() -> None:
+    assert build_detector("none", EngineSettings()) is None
+    with pytest.raises(ConfigError, match="smart") as caught:
+        build_detector("smart-turn", EngineSettings())
+    assert '"smart_turn"' in caught.value.remedy
 
 
 PLACEMENTS = {name: Placement("cpu", "float32", 1024) for name in PLACED}

@@ -20,6 +20,7 @@ from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
     Delta,
+    Ending,
     Message,
     PacedEngine,
     Placement,
@@ -30,7 +31,7 @@ from voxterm.engines.protocols import (
 )
 from voxterm.engines.voxtral import QUIETEST_SPEECH_RMS, Voxtral, VoxtralSettings, is_silence
 from voxterm.engines.voxtral_model import AudioEncoder
-from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW
+from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW, SentenceEnd
 from voxterm.errors import EngineError
 
 SYSTEM = "Be kind."
@@ -199,6 +200,40 @@ def test_a_typed_line_is_answered_as_transformers_does(
         {"role": "user", "content": [{"type": "text", "text": "Good morning!"}]},
     ]
     assert recorder.rows[REPLY_ROW] == generated(reference, processor.apply_chat_template(said), 12)
+
+
+def test_the_ending_is_of_the_transcript_s_own_probabilities_of_a_full_stop(
+    greedy: Voxtral, processor: Any, reference: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read off the steps that are decoded anyway, they must be what Transformers' logits say."""
+    told: list[tuple[int | None, float]] = []
+    take = SentenceEnd.take
+
+    def recorded(end: SentenceEnd, token_id: int | None, full_stop: float) -> None:
+        told.append((token_id, full_stop))
+        take(end, token_id, full_stop)
+
+    monkeypatch.setattr(SentenceEnd, "take", recorded)
+    samples = long_clip(5.0)
+    (ending,) = (item for item in answered(greedy, as_in_wav(samples)) if isinstance(item, Ending))
+    said = [token_id for token_id, _ in told if token_id is not None]
+    assert len(said) >= 8
+    inputs = processor.apply_transcription_request(
+        audio=[samples], model_id="", sampling_rate=HEARING_RATE_HZ, format=["WAV"]
+    )
+    inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([said])], dim=1)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    with torch.inference_mode():
+        logits = reference(**inputs).logits[0, -1 - len(said) :].float()
+    assert greedy._loaded is not None
+    ends = greedy._loaded.prompts.sentence_ends()
+    wanted = logits.softmax(-1)[: len(said), ends].sum(-1)
+    got = torch.tensor([full_stop for _, full_stop in told[: len(said)]])
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0.02)
+    expected = SentenceEnd(greedy._loaded.prompts.piece)
+    for token_id, full_stop in told:
+        take(expected, token_id, full_stop)
+    assert ending.probability == pytest.approx(expected.probability, abs=1e-4)
 
 
 def test_an_answer_may_be_closed_at_any_point(sampled: Voxtral) -> None:

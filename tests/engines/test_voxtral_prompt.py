@@ -100,6 +100,13 @@ def test_the_first_turn_equals_the_processor_with_the_system_prompt_before_the_a
     assert ids.count(AUDIO_ID) == 375 * windows(seconds)
 
 
+def test_the_tokens_that_end_a_sentence(prompts: VoxtralPrompts) -> None:
+    pieces = {prompts.piece(token_id).decode() for token_id in prompts.sentence_ends()}
+    assert {".", "?", "!", " ?", "।", "。", '."'} <= pieces
+    assert not pieces & {",", "...", "…", ":", ";", "", " "}
+    assert not any(character.isalnum() for piece in pieces for character in piece)
+
+
 @pytest.mark.parametrize("seconds", LENGTHS_S)
 def test_a_later_turn_equals_the_processor(processor: Any, prompts: VoxtralPrompts, seconds: float) -> None:
     opened = [Message("user", f"{SYSTEM}\n\n{DIALOGUE[0].text}"), *DIALOGUE[1:]]

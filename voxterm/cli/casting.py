@@ -40,6 +40,7 @@ def cast_of(settings: Settings) -> Cast:
         profile=profile.name,
         reason=plan.reason,
         vad=registry.build_vad(settings.turns.vad, settings.engines),
+        detector=registry.build_detector(settings.turns.detector, settings.engines),
         understanding=registry.build_understanding(
             profile, settings.engines, plan.placements, _prompt(settings, voice)
         ),

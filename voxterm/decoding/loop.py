@@ -41,6 +41,7 @@ class _State:
         self.moving = torch.zeros(rows, dtype=torch.int64, device=device)  # 1 for a row that decodes, else 0
         self.logits = torch.zeros(rows, outputs, device=device)
         self.seen = torch.zeros(rows, outputs, dtype=torch.bool, device=device)
+        self.watched = torch.zeros(rows, device=device)  # (B,) how probable the watched ids were
         self.uniform = torch.zeros(rows, draws, device=device)  # the random numbers of all steps
         self.drawn = torch.zeros(1, dtype=torch.int64, device=device)  # how many of them were used
         self.sampling = RowSampling(rows, device)
@@ -51,20 +52,21 @@ class _Reader:
 
     def __init__(self, rows: int, device: torch.device) -> None:
         on_gpu = device.type == "cuda"
-        self._host = torch.zeros(rows, dtype=torch.int64, pin_memory=on_gpu)
+        self._tokens = torch.zeros(rows, dtype=torch.int64, pin_memory=on_gpu)
+        self._watched = torch.zeros(rows, pin_memory=on_gpu)
         self._copied = torch.cuda.Event() if on_gpu else None
 
-    def copy(self, tokens: Tensor) -> None:
-        self._host.copy_(tokens, non_blocking=True)
+    def copy(self, tokens: Tensor, watched: Tensor) -> None:
+        self._tokens.copy_(tokens, non_blocking=True)
+        self._watched.copy_(watched, non_blocking=True)
         if self._copied:
             self._copied.record()
 
-    def tokens(self) -> list[int]:
-        """Wait for them, with the GIL released."""
+    def read(self) -> tuple[list[int], list[float]]:
+        """Wait for the tokens and the probabilities of the watched ids, with the GIL released."""
         if self._copied:
             self._copied.synchronize()
-        found: list[int] = self._host.tolist()
-        return found
+        return self._tokens.tolist(), self._watched.tolist()
 
 
 class DecodeLoop:
@@ -77,6 +79,7 @@ class DecodeLoop:
         capacity: int,
         stop_ids: Collection[int],
         *,
+        watched_ids: Collection[int] = (),
         keeps_prefix: bool = True,
         graphs: bool = True,
         ahead: int | None = None,
@@ -84,6 +87,7 @@ class DecodeLoop:
         """Make room for so many rows of `capacity` positions, each a prompt together with its answer.
 
         Args:
+            watched_ids: whose probability `watched` tells of each step.
             keeps_prefix: whether what a prompt shares with the one before stays in the cache. In the last
                 bits that differs from reading it anew.
             graphs: False launches kernel by kernel, as the CPU does anyway.
@@ -101,6 +105,10 @@ class DecodeLoop:
         self._ahead = default_ahead if ahead is None else ahead
         self._cache = Cache(decoder.shape, rows, capacity, decoder.dtype, self.device)
         self._rotation = decoder.rotation(capacity + SPARE)
+        watched = decoder.outputs_of(sorted(watched_ids)).to(self.device)
+        self._watched_outputs = watched if watched_ids else None
+        self.watched: Sequence[float] = (0.0,) * rows
+        """Of the latest step: how probable each row found the watched ids together, before it chose."""
         self._state = _State(rows, decoder.outputs, capacity + SPARE, self.device)
         self._steps: dict[tuple[int, bool], CapturedStep] = {}
         self._pool = torch.cuda.graph_pool_handle() if self._graphs else None
@@ -179,7 +187,8 @@ class DecodeLoop:
                             self._decode(rows, modes, launched)
                         waiting.append(self._read(launched))
                     launched += 1
-                taken = self._take(rows, waiting.popleft().tokens())
+                tokens, self.watched = waiting.popleft().read()
+                taken = self._take(rows, tokens)
                 if any(token is not None for token in taken):
                     yield taken
                 if generation != self._generation:
@@ -292,6 +301,9 @@ class DecodeLoop:
 
     def _choose(self, sampled: bool) -> None:
         state = self._state
+        if self._watched_outputs is not None:
+            log_total = state.logits.logsumexp(dim=-1, keepdim=True)
+            state.watched.copy_((state.logits[:, self._watched_outputs] - log_total).exp().sum(dim=-1))
         logits = penalized(state.logits, state.seen, state.sampling.penalty)
         if sampled:
             uniform = state.uniform.index_select(1, state.drawn)[:, 0]
@@ -305,7 +317,7 @@ class DecodeLoop:
 
     def _read(self, launched: int) -> _Reader:
         reader = self._readers[launched % len(self._readers)]
-        reader.copy(self._state.tokens)
+        reader.copy(self._state.tokens, self._state.watched)
         return reader
 
     def _take(self, rows: Sequence[_Row], tokens: Sequence[int]) -> tuple[int | None, ...]:

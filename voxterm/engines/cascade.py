@@ -50,7 +50,8 @@ class Cascade:
         return self._transcriber.feed(samples)
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
-        """AudioEncoded, Transcript, then the answer's Deltas; none where no words were heard."""
+        """What the transcriber tells, its Transcript last, then the answer's Deltas; none where no words were
+        heard."""
         text = ""
         for item in self._transcriber.finish():
             if isinstance(item, Transcript):

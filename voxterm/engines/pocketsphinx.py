@@ -19,7 +19,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from voxterm.engines import pocketsphinx_process as process
-from voxterm.engines.protocols import HEARING_RATE_HZ, AudioEncoded, LoadProgress, Samples, Transcript
+from voxterm.engines.protocols import (
+    HEARING_RATE_HZ,
+    AudioEncoded,
+    Ending,
+    LoadProgress,
+    Samples,
+    Transcript,
+)
 from voxterm.errors import EngineError, EngineLoadError
 
 LOAD_LIMIT_S = 60.0
@@ -103,8 +110,10 @@ class PocketSphinx:
         self._told = text
         return text
 
-    def finish(self) -> Iterator[AudioEncoded | Transcript]:
+    def finish(self) -> Iterator[AudioEncoded | Ending | Transcript]:
         """Transcribe the turn so far; it stays open. What an abandoned call left behind is dropped.
+
+        The Ending is the language model's, by the last words; without words there is none.
 
         Raises:
             EngineError: the process died or hangs.
@@ -116,6 +125,10 @@ class PocketSphinx:
             child.post(process.FINISH, question)
             child.wait_for(process.TAKEN_IN, question, STALL_LIMIT_S)
         yield AudioEncoded()
+        with self._failures():
+            probability = child.wait_for(process.ENDING, question, STALL_LIMIT_S)
+        if probability:
+            yield Ending(float(probability))
         with self._failures():
             text = child.wait_for(process.FINAL, question, STALL_LIMIT_S)
         yield Transcript(text)

@@ -16,6 +16,7 @@ that the utterance itself stays open for what is said after a pause.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 HEADER = struct.Struct("<cII")  # kind, number of the turn or of the question, bytes of the payload
 
 BEGIN, AUDIO, FINISH = b"B", b"A", b"F"  # to the process
-READY, PARTIAL, TAKEN_IN, FINAL, FAILED = b"R", b"P", b"T", b"E", b"X"  # from it
+READY, PARTIAL, TAKEN_IN, ENDING, FINAL, FAILED = b"R", b"P", b"T", b"N", b"E", b"X"  # from it
 
 BYTES_PER_S = 2 * 16_000
 BLOCK_BYTES = BYTES_PER_S // 100  # 10 ms: what the level is measured over
@@ -42,6 +43,10 @@ SPEECH_TO_LOUDEST = 20.0**-2  # energy: speech begins 26 dB below the loudest bl
 QUIETEST_SPEECH = (32768 * 10 ** (-60 / 20)) ** 2  # energy: a block below −60 dBFS is silence
 PARTIAL_EVERY_BYTES = BYTES_PER_S * 15 // 100
 FINISH_LIMIT_S = 5
+SENTENCE_END = "</s>"
+ENDING_WEIGHT = 0.1
+"""What the language model's log odds are worth: fitted, 0 on recordings of people, of whose words a third are
+heard wrong, and 0.15 on what eSpeak NG says."""
 
 
 class Recogniser:
@@ -55,6 +60,7 @@ class Recogniser:
         self._measure: Decoder = Decoder(
             samprate=16_000, lm=None, keyphrase="hello", kws_threshold=1e-50, loglevel="FATAL"
         )
+        self._language_model = self._decoder.get_lm()
         self._decoding = False
         self._held = bytearray()
         self._energies: list[float] = []  # of each whole block in `_held`
@@ -98,6 +104,24 @@ class Recogniser:
             text = answer.read().decode()
         _, status = os.waitpid(copy, 0)
         return text if status == 0 else self.text()
+
+    def ending(self, text: str) -> float | None:
+        """How probable it is that a sentence ends with the last words of this text; None: it has none.
+
+        The trigram model's probability of an end after these words, against that after no word in particular:
+        where the words change nothing it is one half.
+        """
+        words = text.split()
+        if not words:
+            return None
+        ratio = self._end_probability(words[-1:-3:-1]) / self._end_probability([])
+        return 1.0 / (1.0 + math.exp(-ENDING_WEIGHT * math.log(ratio)))
+
+    def _end_probability(self, latest_first: list[str]) -> float:
+        """Of the end of a sentence after these words, the latest first; the model looks at two."""
+        log: int = self._language_model.prob([SENTENCE_END, *latest_first])
+        probability: float = self._decoder.get_logmath().exp(log)
+        return probability
 
     def _answer_in_copy(self, writing: int) -> None:
         """End the utterance and write its words; never returns. The alarm ends a copy that hangs."""
@@ -163,7 +187,10 @@ class Conversation:
             write_frame(self._outgoing, PARTIAL, number, self._text_after(len(payload)))
         elif kind == FINISH:
             write_frame(self._outgoing, TAKEN_IN, number)
-            write_frame(self._outgoing, FINAL, number, self._recogniser.final_text())
+            text = self._recogniser.final_text()
+            ending = self._recogniser.ending(text)
+            write_frame(self._outgoing, ENDING, number, "" if ending is None else f"{ending:.6f}")
+            write_frame(self._outgoing, FINAL, number, text)
 
     def _text_after(self, fed_bytes: int) -> str:
         """The words so far, looked up every 150 ms of sound."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Placement,
         SpeechLanguageModel,
         SpeechSynthesizer,
+        TurnDetector,
         VoiceActivityDetector,
     )
 
@@ -27,6 +28,7 @@ VADS: Mapping[str, str] = {
     "silero": "voxterm.engines.silero_vad:SileroVad",
     "webrtc": "voxterm.engines.webrtc_vad:WebRtcVad",
 }
+TURN_DETECTORS: Mapping[str, str] = {"smart_turn": "voxterm.engines.smart_turn:SmartTurn"}
 SPEECH_LANGUAGE_MODELS: Mapping[str, str] = {"voxtral": "voxterm.engines.voxtral:placed"}
 TRANSCRIBERS: Mapping[str, str] = {"pocketsphinx": "voxterm.engines.pocketsphinx:PocketSphinx"}
 LANGUAGE_MODELS: Mapping[str, str] = {"eliza": "voxterm.engines.eliza:Eliza"}
@@ -77,6 +79,19 @@ def build_vad(name: str, settings: EngineSettings) -> VoiceActivityDetector:
     _check("VAD", name, VADS)
     vad: VoiceActivityDetector = _build(VADS[name], settings)
     return vad
+
+
+def build_detector(name: str, settings: EngineSettings) -> TurnDetector | None:
+    """The turn detector of this name, not loaded yet; None for "none".
+
+    Raises:
+        ConfigError: none has this name.
+    """
+    if name == "none":
+        return None
+    _check("turn detector", name, (*TURN_DETECTORS, "none"))
+    detector: TurnDetector = _build(TURN_DETECTORS[name], settings)
+    return detector
 
 
 def build_understanding(

@@ -38,7 +38,7 @@ from voxterm.engines.protocols import (
 from voxterm.engines.tempo import Tempo
 from voxterm.engines.voxtral_model import ARCHITECTURES, AudioEncoder, load_model
 from voxterm.engines.voxtral_prompt import AUDIO_ID, AUTO, END_OF_TEXT_ID, TOKENS_PER_WINDOW, VoxtralPrompts
-from voxterm.engines.voxtral_turn import REPLY_ROW, spoken, understood
+from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW, spoken, understood
 from voxterm.errors import EngineError
 
 CHECKPOINT = "mistralai/Voxtral-Mini-3B-2507"
@@ -184,7 +184,7 @@ class Voxtral:
             self._heard.append(np.array(samples, dtype=np.float32))
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
-        """AudioEncoded, one Transcript and Deltas; see `protocols.SpeechLanguageModel`.
+        """AudioEncoded, an Ending, one Transcript and Deltas; see `protocols.SpeechLanguageModel`.
 
         Deltas may come before the Transcript, but not before it is known that there are words in it.
 
@@ -201,7 +201,9 @@ class Voxtral:
             inputs = self._encode(loaded)
         yield AudioEncoded()
         with closing(self._steps(loaded, question, inputs)) as steps:
-            yield from understood(self._paced(steps), loaded.prompts.piece)
+            yield from understood(
+                self._paced(steps), loaded.prompts.piece, lambda: loaded.loop.watched[TRANSCRIPT_ROW]
+            )
 
     def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
         """Answer a line that was typed.
@@ -280,7 +282,8 @@ class Voxtral:
 
     def _on_device(self, checkpoint: Checkpoint, prompts: VoxtralPrompts, progress: LoadProgress) -> _Loaded:
         encoder, decoder = load_model(checkpoint, self.placement, progress)
-        loop = DecodeLoop(decoder, ROWS, self.placement.context_tokens, {END_OF_TEXT_ID})
+        ends = prompts.sentence_ends()
+        loop = DecodeLoop(decoder, ROWS, self.placement.context_tokens, {END_OF_TEXT_ID}, watched_ids=ends)
         held = {
             "Voxtral": encoder.memory_bytes + decoder.memory_bytes,
             "Voxtral cache": loop.memory_bytes,

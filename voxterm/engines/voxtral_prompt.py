@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Message
+from voxterm.engines.voxtral_turn import ends_sentence
 from voxterm.errors import CheckpointError, ConfigError, EngineError
 
 AUTO = "auto"
@@ -68,6 +69,11 @@ class VoxtralPrompts:
     def piece(self, token_id: int) -> bytes:
         """The bytes of a token, often only a part of a character; none for a control token."""
         return bytes(self._tokenizer.instruct_tokenizer.tokenizer.id_to_byte_piece(token_id))
+
+    def sentence_ends(self) -> list[int]:
+        """The tokens that end a sentence, as a full stop does."""
+        size = self._tokenizer.instruct_tokenizer.tokenizer.n_words
+        return [token_id for token_id in range(size) if ends_sentence(self.piece(token_id))]
 
     def _fitted(self, history: Sequence[Message], latest: Any, windows: int, room: int) -> list[int]:
         turns = _turns(history)

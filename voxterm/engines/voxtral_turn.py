@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from voxterm.engines.protocols import Delta, ReplyComplete, Transcript
+from voxterm.engines.protocols import Delta, Ending, ReplyComplete, Transcript
 
 REPLY_ROW = 0  # of the decode loop
 TRANSCRIPT_ROW = 1
@@ -21,8 +21,14 @@ LOOP_REPEATS = 8
 
 LOOP_TOKENS = 16  # the longest loop that is looked for
 
+ENDING_DIGITS = 4
+"""The same turn asked twice gives the same: what the cache holds may change the bits beyond."""
+
 Piece: TypeAlias = Callable[[int], bytes]
 """The bytes of a token."""
+
+_SENTENCE_END = re.compile(r"\s*[.?!。？！।]{1,2}[\"”’»)\]]*\s*")
+"""A token that ends a sentence. Three points do not: they rather say that it goes on."""
 
 _LANGUAGE = re.compile(r"\A\s*lang:[a-z]{2}")
 _UNFINISHED_LANGUAGE = re.compile(r"\s*(l|la|lan|lang|lang:[a-z]?)?")
@@ -78,10 +84,34 @@ class TranscriptText:
         return period > 0
 
 
+def ends_sentence(piece: bytes) -> bool:
+    """Whether a token with these bytes ends a sentence, as a full stop does."""
+    return _SENTENCE_END.fullmatch(piece.decode("utf-8", "replace")) is not None
+
+
+class SentenceEnd:
+    """How probable it was, after the last word of a transcript, that its sentence ends there.
+
+    A full stop may come before the end, be left out, or give way to a comma: what counts is the step after
+    the last word in which a full stop was most probable.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        self._piece = piece
+        self.probability = 0.0
+
+    def take(self, token_id: int | None, full_stop: float) -> None:
+        """The next token, None for the end, and how probable a full stop was in its place."""
+        text = self._piece(token_id).decode("utf-8", "ignore") if token_id is not None else ""
+        is_word = any(character.isalnum() for character in text)
+        self.probability = 0.0 if is_word else max(self.probability, full_stop)
+
+
 def understood(
-    steps: Iterable[tuple[int | None, ...]], piece: Piece
-) -> Iterator[Transcript | Delta | ReplyComplete]:
-    """One Transcript, and the reply's Deltas, none of them before words were heard.
+    steps: Iterable[tuple[int | None, ...]], piece: Piece, full_stop: Callable[[], float]
+) -> Iterator[Ending | Transcript | Delta | ReplyComplete]:
+    """One Transcript, with an Ending before it if there are words in it, and the reply's Deltas, none of them
+    before words were heard.
 
     A ReplyComplete says that the reply has ended before the transcript.
 
@@ -89,19 +119,22 @@ def understood(
         steps: the ids of the rows (reply, transcript) in each step, None once a row has ended; read only as
             far as they are needed.
         piece: the bytes of a token.
+        full_stop: how probable a token that ends a sentence was in the transcript's row, in the latest step.
     """
-    transcript, reply = TranscriptText(piece), TextStream(piece)
+    transcript, reply, end = TranscriptText(piece), TextStream(piece), SentenceEnd(piece)
     heard_all = complete = False
     waiting = ""
     for step in steps:
         said, heard = step[REPLY_ROW], step[TRANSCRIPT_ROW]
         if said is not None:
             waiting += reply.take(said)
+        if not heard_all:
+            end.take(heard, full_stop())
         if heard is not None and not heard_all:
             transcript.take(heard)
         if not heard_all and (heard is None or transcript.cut_loop()):
             heard_all = True
-            yield _whole(transcript)
+            yield from _whole(transcript, end)
             if not transcript.has_words:
                 return
         may_go_out = transcript.has_words and (heard_all or not transcript.is_open)
@@ -114,7 +147,8 @@ def understood(
             complete = True
             yield ReplyComplete()
     if not heard_all:
-        yield _whole(transcript)
+        end.take(None, full_stop())  # the rows ended together, in a step of which no more is told
+        yield from _whole(transcript, end)
         if waiting and transcript.has_words:
             yield Delta(waiting)
 
@@ -128,8 +162,10 @@ def spoken(steps: Iterable[tuple[int | None, ...]], piece: Piece) -> Iterator[De
             yield Delta(text)
 
 
-def _whole(transcript: TranscriptText) -> Transcript:
-    return Transcript(transcript.text if transcript.has_words else "")
+def _whole(transcript: TranscriptText, end: SentenceEnd) -> Iterator[Ending | Transcript]:
+    if transcript.has_words:
+        yield Ending(round(end.probability, ENDING_DIGITS))
+    yield Transcript(transcript.text if transcript.has_words else "")
 
 
 def _loop_period(ids: Sequence[int]) -> int:

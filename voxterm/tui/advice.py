@@ -15,7 +15,7 @@ class Advice:
 ADVICE: Mapping[str, Advice] = {
     "endpoint_wait": Advice(
         "your last sample of speech → your turn is judged over",
-        "a smaller turns.end_silence_ms ends your turn sooner, and cuts you off more often",
+        "a smaller turns.finished_silence_ms ends your turn sooner, and cuts you off more often",
     ),
     "audio_encode": Advice(
         "the answer is asked for → your sound has been taken in",
