@@ -26,6 +26,7 @@ from voxterm.errors import EngineLoadError
 from voxterm.events import (
     DeviceChanged,
     DeviceStatus,
+    EchoChosen,
     Event,
     Interrupted,
     Levels,
@@ -155,6 +156,24 @@ def test_ready_ends_the_loading_and_says_why() -> None:
     model = played([*LOADING, Ready("embedded", {"speaks": "espeak"}, "english", "there is no GPU")])
     assert model.status.loading == ()
     assert model.dialogue == (Notice(NOON, "embedded: there is no GPU", is_problem=False),)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "line"),
+    [
+        (
+            EchoChosen("cancel", "the microphone hears the loudspeaker", -11.6, 84.2),
+            "echo is cancelled: the microphone hears the loudspeaker (-12 dB after 84 ms)",
+        ),
+        (
+            EchoChosen("half_duplex", "the settings say so"),
+            "echo is kept out: nothing is heard while voxterm speaks: the settings say so",
+        ),
+        (EchoChosen("off", "none was heard"), "echo is left alone: none was heard"),
+    ],
+)
+def test_what_is_done_about_the_echo_is_said(chosen: EchoChosen, line: str) -> None:
+    assert played([chosen]).dialogue == (Notice(NOON, line, is_problem=False),)
 
 
 def test_devices_are_told_apart_and_their_troubles_logged() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from voxterm.audio.front_end import FrontEnd
 from voxterm.audio.protocols import Loudspeaker, Microphone
 from voxterm.clock import Clock
 from voxterm.conversation.bridge import EngineThread
@@ -49,6 +50,7 @@ class Devices:
     microphone: Microphone
     loudspeaker: Loudspeaker
     clock: Clock
+    front_end: FrontEnd | None = None  # takes the loudspeaker out of what the microphone hears
 
 
 @dataclass(frozen=True, slots=True)

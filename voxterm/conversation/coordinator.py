@@ -16,7 +16,6 @@ from typing import TypeAlias
 import numpy as np
 
 from voxterm.audio.devices import Kind
-from voxterm.audio.levels import dbfs
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.collector import quiet_collector
 from voxterm.config import Settings
@@ -24,18 +23,16 @@ from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.choices import Choices
 from voxterm.conversation.floor import Floor
+from voxterm.conversation.instruments import Instruments
 from voxterm.conversation.loading import load_cast
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, Voice
 from voxterm.errors import one_line
-from voxterm.events import DialogueCleared, Event, Levels, Ready, State, StateChanged, Trouble
+from voxterm.events import DialogueCleared, Event, Ready, State, Trouble
 from voxterm.history import History
 from voxterm.turns import Phase
 
 TYPED_LINES_WAITING = 16
 """How many typed lines may wait for the person to finish speaking."""
-
-LEVELS_EVERY_FRAMES = 3
-"""Levels are told about ten times a second."""
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -71,16 +68,17 @@ class Conversation:
             self.tell,
         )
         self._choices = Choices(cast, devices, self._floor, self.tell)
+        self._instruments = Instruments(self._floor, devices, self.tell)
         self._typed: deque[str] = deque()
         self._typed_into_reply = False
         self._vad_failed = False
         self._injected: deque[Samples] = deque()
-        self._state = State.STOPPED
         self._muted = False
         self._stopping = False
         self._awake = asyncio.Event()  # not suspended
         self._awake.set()
         self._beats = 0
+        self._chimed = False
 
     def subscribe(self, listener: Listener) -> None:
         """Have every event told to `listener`, on the event loop, in order."""
@@ -98,7 +96,7 @@ class Conversation:
         """
         with quiet_collector() as all_is_loaded:
             try:
-                self._enter(State.LOADING)
+                self._instruments.enter(State.LOADING)
                 self._floor.pause_judge.detector, _ = await asyncio.gather(
                     load_cast(self._cast, self._threads, self.tell),
                     asyncio.to_thread(self._floor.mouth.follower.load),
@@ -119,8 +117,19 @@ class Conversation:
             frame = await self._devices.microphone.read()
             if frame is None:
                 break
+            await self._chime()
             if self._awake.is_set():
                 self._beat(self._as_heard(frame))
+
+    async def _chime(self) -> None:
+        """Once, as soon as the microphone hears: the sound by whose echo the room is measured."""
+        front_end = self._devices.front_end
+        if self._chimed or front_end is None or self._devices.microphone.starting:
+            return
+        self._chimed = True
+        loudspeaker = self._devices.loudspeaker
+        await loudspeaker.write(front_end.chime(loudspeaker.rate_hz))
+        loudspeaker.end_reply()
 
     def stop(self) -> None:
         """Let `run` come to its end: what is being said is cut, what was said is kept."""
@@ -217,7 +226,7 @@ class Conversation:
         self._awake.clear()
         self._floor.break_off()
         if self._beats:
-            self._show_state()
+            self._instruments.show_state(muted=self._muted)
         await asyncio.gather(self._devices.microphone.pause(), self._devices.loudspeaker.pause())
 
     async def resume(self) -> None:
@@ -260,13 +269,9 @@ class Conversation:
             floor.feed()
         floor.beat()
         self._take_typed()
-        self._show_state()
+        self._instruments.show_state(muted=self._muted)
+        self._instruments.frame(frame, probability)
         self._beats += 1
-        microphone_dbfs = dbfs(float(np.sqrt(np.mean(np.square(frame.samples)))))
-        loudspeaker_dbfs = dbfs(floor.level())
-        floor.track.frame(frame.ended_at_s, microphone_dbfs, loudspeaker_dbfs, probability)
-        if self._beats % LEVELS_EVERY_FRAMES == 0:
-            self._tell_levels(microphone_dbfs, loudspeaker_dbfs, probability)
 
     def _speech_probability(self, samples: Samples) -> float:
         """0 where the VAD fails: the talk key and typing still work."""
@@ -297,37 +302,6 @@ class Conversation:
             samples = np.zeros_like(samples)
         return MicrophoneFrame(samples, frame.first_sample, frame.ended_at_s)
 
-    def _show_state(self) -> None:
-        if self._floor.machine.turn_open:
-            state = State.HEARING
-        elif self._floor.audible:
-            state = State.SPEAKING
-        elif self._floor.exchange:
-            state = State.THINKING
-        elif self._devices.microphone.starting:
-            state = State.LOADING
-        else:
-            state = State.MUTED if self._muted else State.LISTENING
-        self._enter(state)
-
-    def _enter(self, state: State) -> None:
-        if state is not self._state:
-            self._state = state
-            self.tell(StateChanged(state, self._devices.clock.now()))
-
-    def _tell_levels(self, microphone_dbfs: float, loudspeaker_dbfs: float, probability: float) -> None:
-        self.tell(
-            Levels(
-                microphone_dbfs=microphone_dbfs,
-                loudspeaker_dbfs=loudspeaker_dbfs,
-                speech_probability=probability,
-                buffered_ms=self._floor.buffered_s * 1000,
-                overruns=self._devices.microphone.overruns,
-                underruns=self._devices.loudspeaker.underruns,
-                speech_behind=self._floor.speech_behind,
-            )
-        )
-
     async def _close(self) -> None:
         """Give everything back, whatever state it is in; what hangs is left behind."""
         self._stopping = True
@@ -343,7 +317,7 @@ class Conversation:
             things.callback(self._cast.vad.close)
             things.push_async_callback(self._devices.loudspeaker.close)
             things.push_async_callback(self._devices.microphone.close)
-            things.callback(self._enter, State.STOPPED)
+            things.callback(self._instruments.enter, State.STOPPED)
             things.push_async_callback(self._floor.close)
             things.push_async_callback(self._choices.close)
 

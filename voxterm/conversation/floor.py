@@ -16,7 +16,8 @@ from voxterm.conversation.bridge import CLOSE_LIMIT_S
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.ears import Ears
 from voxterm.conversation.exchange import Exchange
-from voxterm.conversation.interjection import Voice, is_turn
+from voxterm.conversation.interjection import Voice
+from voxterm.conversation.intrusion import Intrusion
 from voxterm.conversation.outcomes import Outcomes
 from voxterm.conversation.pause import PauseJudge
 from voxterm.conversation.reply import Mouth, Reply, Speaker
@@ -91,15 +92,14 @@ class Floor:
             self._ears, self.pause_judge, lambda: self.mouth, self.track, devices.clock, tell
         )
         self._outcomes = Outcomes(devices.clock, lambda: self.mouth, self.track, tell)
-        self._intrusion: Exchange | None = None  # what the voice in the reply may be
-        self._intruded_at = 0  # the microphone's sample it begins at, pre-roll included
+        self._intrusion: Intrusion | None = None  # while a voice in the reply makes it wait
         self._spoke_until = 0  # the microphone's sample after the last one of speech, in the newest pause
         self._paused_at_s: float | None = None  # while the person pauses: since when
 
     @property
     def audible(self) -> bool:
         """A reply is sounding."""
-        return bool(self.exchange and self.exchange.reply and self.exchange.reply.audible)
+        return bool(self.reply and self.reply.audible)
 
     @property
     def reply_is_new(self) -> bool:
@@ -112,18 +112,9 @@ class Floor:
         return left_s is None or self._clock.now() - left_s < self._take_back_s
 
     @property
-    def buffered_s(self) -> float:
-        """How much of the reply waits for the loudspeaker."""
-        return self.exchange.reply.playout.waiting_s if self.exchange and self.exchange.reply else 0.0
-
-    def level(self) -> float:
-        """The RMS of what the loudspeaker plays now."""
-        return self.exchange.reply.level() if self.exchange and self.exchange.reply else 0.0
-
-    @property
-    def speech_behind(self) -> bool:
-        """The reply's speech is being made more slowly than it is played."""
-        return bool(self.exchange and self.exchange.reply and self.exchange.reply.speech_behind)
+    def reply(self) -> Reply | None:
+        """The reply under way, or the newest attempt at one."""
+        return self.exchange.reply if self.exchange else None
 
     def follow(self, signals: Iterable[TurnSignal]) -> None:
         """Do what the signals of the turn machine ask for, in order."""
@@ -147,7 +138,7 @@ class Floor:
 
     def feed(self) -> None:
         """Give the engine what was heard since it was given something."""
-        exchange = self._intrusion or self.exchange
+        exchange = self._intrusion.exchange if self._intrusion else self.exchange
         if exchange is None:
             return
         samples = self.tape.since(exchange.fed_until_sample)
@@ -162,7 +153,7 @@ class Floor:
         if exchange is None or not exchange.over or exchange.reply is None:
             return
         if self._intrusion:
-            self._judge(self._intrusion, exchange)
+            self._judge(self._intrusion)
         elif self.audible:
             self.machine.answered()
             self._outcomes.tell_heard(exchange, exchange.reply)
@@ -260,11 +251,11 @@ class Floor:
     def _open(self, signal: Opened) -> None:
         intrusion, self._intrusion = self._intrusion, None
         self.cut_off(by_voice=signal.barge_in)
-        self.exchange = intrusion or self._listened_to(signal.from_sample)
+        self.exchange = intrusion.exchange if intrusion else self._listened_to(signal.from_sample)
         self.next_turn = self.exchange.number + 1
         self._tell(SpeechStarted(self.exchange.number, self.exchange.started_at_s))
         if intrusion:
-            self._tell_pause(intrusion)
+            self._tell_pause(self.exchange)
         self.feed()
 
     def _listened_to(self, from_sample: int) -> Exchange:
@@ -312,40 +303,35 @@ class Floor:
             held.reply.hold()
         held.yielded_at_s = self._clock.now()
         self._tell(ReplyYielded(held.number, held.yielded_at_s))
-        self._intruded_at = signal.from_sample
-        self._intrusion = held.going_on() if signal.goes_on else self._listened_to(signal.from_sample)
+        exchange = held.going_on() if signal.goes_on else self._listened_to(signal.from_sample)
+        self._intrusion = Intrusion(held, exchange, signal.from_sample)
         self.feed()
 
-    def _judge(self, intrusion: Exchange, held: Exchange) -> None:
-        """Is it the person's turn? The answer begun in the pause knows the words; one that failed: yes."""
-        attempt = intrusion.reply
-        if self.machine.phase is not Phase.PAUSE or attempt is None:
-            return
-        if attempt.transcript is not None:
-            said_before = held.transcript or "" if intrusion.number == held.number else ""
-            voice = Voice(self.tape.since(self._intruded_at), self.machine.certainty)
-            is_theirs = is_turn(voice, attempt.transcript, said_before)
-            self.follow(self.machine.claim() if is_theirs else self.machine.dismiss())
-        elif not attempt.running:
-            self.follow(self.machine.claim())
+    def _judge(self, intrusion: Intrusion) -> None:
+        """Is it the person's turn? In a pause that can be told."""
+        if self.machine.phase is Phase.PAUSE:
+            voice = Voice(self.tape.since(intrusion.from_sample), self.machine.certainty)
+            is_theirs = intrusion.verdict(voice)
+            if is_theirs is not None:
+                self.follow(self.machine.claim() if is_theirs else self.machine.dismiss())
 
     def _take_back(self) -> None:
         """The reply was too early: the turn goes on, and nothing of the reply was ever said."""
         intrusion, self._intrusion = self._intrusion, None
-        if intrusion is None or self.exchange is None:
+        if intrusion is None:
             raise RuntimeError("the turn machine takes back a reply that nobody spoke into")
-        self.exchange.drop_attempt()
-        self.exchange = intrusion
-        self._tell(ReplyWithdrawn(intrusion.number))
-        self._tell(SpeechResumed(intrusion.number, self._clock.now()))
-        self._tell_pause(intrusion)
+        intrusion.held.drop_attempt()
+        self.exchange = exchange = intrusion.exchange
+        self._tell(ReplyWithdrawn(exchange.number))
+        self._tell(SpeechResumed(exchange.number, self._clock.now()))
+        self._tell_pause(exchange)
 
     def _go_on(self) -> None:
         """It was nothing: the reply goes on."""
         intrusion, self._intrusion = self._intrusion, None
         self.pause_judge.end()
         if intrusion:
-            intrusion.drop_attempt()
+            intrusion.exchange.drop_attempt()
         held = self._under_way()
         held.yielded_at_s = None
         if held.reply:
@@ -370,9 +356,7 @@ class Floor:
 
     def _ask(self, exchange: Exchange) -> None:
         """Have the turn so far answered, and judged whether it is over."""
-        held = self.exchange
-        is_intrusion = exchange is self._intrusion and held is not None and held.number != exchange.number
-        interrupted = held if held and is_intrusion and not held.repeats else None
+        interrupted = self._intrusion.interrupts if self._intrusion else None
         self._attempts.at_pause(exchange, self._outcomes.late, interrupted)
 
     def _sound_at_once(self, exchange: Exchange) -> None:
@@ -411,7 +395,7 @@ class Floor:
 
     def _under_way(self) -> Exchange:
         """What the person is heard to say: a turn, or what may become one."""
-        exchange = self._intrusion or self.exchange
+        exchange = self._intrusion.exchange if self._intrusion else self.exchange
         if exchange is None:
             raise RuntimeError("the turn machine speaks of a turn that was never opened")
         return exchange

@@ -17,6 +17,7 @@ from voxterm.events import (
     DeviceChanged,
     DeviceStatus,
     DialogueCleared,
+    EchoChosen,
     Event,
     Levels,
     Loading,
@@ -40,6 +41,12 @@ LATENCY_TURNS = 40
 """How many of the last turns the latency table speaks of."""
 
 MAX_WARNINGS = 200
+
+_ECHO_WORDS = {
+    "cancel": "is cancelled",
+    "half_duplex": "is kept out: nothing is heard while voxterm speaks",
+    "off": "is left alone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +245,19 @@ def _dialogue(model: ScreenModel, event: Event, at: datetime) -> Dialogue:
         return dialogue  # what comes late of a turn that was cleared away
     if isinstance(event, Ready) and event.reason:
         return (*dialogue, Notice(at, f"{event.profile}: {event.reason}", is_problem=False))
+    if isinstance(event, EchoChosen):
+        return (*dialogue, Notice(at, _echo_line(event), is_problem=False))
     if isinstance(event, DialogueCleared):
         return (Notice(at, "cleared: the models begin anew", is_problem=False),)
     return apply_to_dialogue(dialogue, event, at)
+
+
+def _echo_line(event: EchoChosen) -> str:
+    """What is done about the echo, in a line."""
+    measured = ""
+    if event.coupling_db is not None and event.delay_ms is not None:
+        measured = f" ({event.coupling_db:.0f} dB after {event.delay_ms:.0f} ms)"
+    return f"echo {_ECHO_WORDS.get(event.mode, event.mode)}: {event.why}{measured}"
 
 
 def _latencies(latencies: Latencies, event: Event) -> Latencies:
