@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from voxterm.clock import RealClock, SkippingClock
 
 
@@ -57,3 +59,23 @@ async def test_the_real_clock_waits() -> None:
         await clock.sleep_until(begun_s + 0.02)
     assert clock.now() >= begun_s + 0.02
     await clock.sleep_until(begun_s)
+
+
+async def test_who_sleeps_longer_does_not_take_the_time_of_who_sleeps_less() -> None:
+    """A loudspeaker that waits for room must not make the microphone fall behind."""
+    clock = SkippingClock()
+    begin_s = clock.now()
+    woken: list[tuple[str, float]] = []
+
+    async def beats() -> None:
+        for beat in range(1, 6):
+            await clock.sleep_until(begin_s + beat * 1.0)
+            woken.append(("beat", clock.now() - begin_s))
+
+    async def waits() -> None:
+        await clock.sleep_until(begin_s + 3.5)
+        woken.append(("waited", clock.now() - begin_s))
+
+    await asyncio.gather(waits(), beats())
+    assert [name for name, _ in woken] == ["beat"] * 3 + ["waited"] + ["beat"] * 2
+    assert [at_s for _, at_s in woken] == pytest.approx([1, 2, 3, 3.5, 4, 5], abs=0.2)

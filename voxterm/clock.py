@@ -49,16 +49,28 @@ class SkippingClock:
     def __init__(self) -> None:
         self._skipped_s = 0.0
         self._workers = 0
+        self._sleepers: list[float] = []  # until when; time is never skipped past the earliest
         self._changed = asyncio.Event()
 
     def now(self) -> float:
         return time.monotonic() + self._skipped_s
 
     async def sleep_until(self, at_s: float) -> None:
-        for _ in range(HANDOVERS):
-            await asyncio.sleep(0)
-        while (left_s := at_s - self.now()) > 0:
-            if self._workers == 0:
+        self._sleepers.append(at_s)
+        try:
+            await self._asleep(at_s)
+        finally:
+            self._sleepers.remove(at_s)
+            self._changed.set()
+
+    async def _asleep(self, at_s: float) -> None:
+        while True:
+            for _ in range(HANDOVERS):
+                await asyncio.sleep(0)
+            left_s = at_s - self.now()
+            if left_s <= 0:
+                return
+            if self._workers == 0 and at_s <= min(self._sleepers):
                 self._skipped_s += left_s
                 return
             self._changed.clear()

@@ -19,8 +19,9 @@ import numpy as np
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 
-SURE = 0.85
-"""Of words the VAD was surer than this on average (0.86 to 1.0), of most coughs less (0.70 to 0.94)."""
+SURE = 0.90
+"""Of 82 of the 86 words Silero was surer than this on average, of 4 of the 20 coughs, in which PocketSphinx
+heard no words."""
 
 QUIET_DB = 20.0
 """A voice this far above what was before it is in a quiet place, where the VAD is sure of words."""
