@@ -20,55 +20,33 @@ ALSA's plugin for it or PortAudio are not installed.
 from __future__ import annotations
 
 import contextlib
-import ctypes.util
-import os
-import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
 
+from voxterm.bench.pulse_room import (
+    PATIENCE_S,
+    ROOM_RATE_HZ,
+    PulseRoom,
+    missing_for_a_room,
+    one_channel,
+    wait_until,
+)
 from voxterm.engines.protocols import Samples
 
-ROOM_RATE_HZ = 48_000
-_PATIENCE_S = 15.0
-_ALSA_CONFIG = """
-pcm.!default { type pulse hint { show on description "The room" } }
-pcm.headset { type pulse hint { show on description "The same room by another name" } }
-ctl.!default { type pulse }
-"""
-
-
-def _one_channel(module: str, what: str, channel: str) -> str:
-    return f"load-module {module} {what} channels=1 channel_map=mono master_channel_map={channel} remix=no"
-
-
-_DEVICES = [
-    f"load-module module-null-sink sink_name=room rate={ROOM_RATE_HZ} channels=2"
-    " channel_map=front-left,front-right",
-    _one_channel("module-remap-sink", "sink_name=person master=room", "front-left"),
-    _one_channel("module-remap-sink", "sink_name=speaker master=room", "front-right"),
-    _one_channel("module-remap-source", "source_name=mic master=room.monitor", "front-left"),
-    "set-default-sink speaker",
-    "set-default-source mic",
-]
-_DOOR = "load-module module-native-protocol-unix auth-anonymous=1"  # last: who comes in finds all devices
+__all__ = ["ROOM_RATE_HZ", "Recording", "Room", "first_sound", "last_sound", "open_room", "require_room"]
 
 
 def require_room() -> None:
     """Skip the test that calls this where a room cannot be opened."""
-    missing = [name for name in ("pulseaudio", "pactl", "paplay", "parec") if shutil.which(name) is None]
-    if ctypes.util.find_library("portaudio") is None:
-        missing.append("libportaudio2")
-    if not any(Path("/usr/lib").rglob("libasound_module_pcm_pulse.so")):
-        missing.append("libasound2-plugins")
-    if missing:
+    if missing := missing_for_a_room():
         pytest.skip(f"needs a private PulseAudio; not installed: {', '.join(missing)}")
 
 
@@ -84,73 +62,46 @@ def open_room() -> Iterator[Room]:
             room.kill()
 
 
-class Room:
-    """Where the person and the loudspeaker sound. Use `open_room()` to make one."""
+class Room(PulseRoom):
+    """A room in which a test speaks and records. Use `open_room()` to make one."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._socket = folder / "native"
-        self._daemon: subprocess.Popen[bytes] | None = None
+        super().__init__(folder)
         self._players: list[subprocess.Popen[bytes]] = []
-        alsa_config = folder / "asound.conf"
-        alsa_config.write_text(_ALSA_CONFIG)
-        self.environment = {
-            **os.environ,
-            "XDG_RUNTIME_DIR": str(folder),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "PULSE_RUNTIME_PATH": str(folder),
-            "PULSE_SERVER": f"unix:{self._socket}",
-            "ALSA_CONFIG_PATH": str(alsa_config),
-        }
-        """What a process needs to find the room's devices as its default ones."""
-
-    def start(self) -> None:
-        """Start the sound server, as after `kill`; returns when its devices are there."""
-        script = self._folder / "room.pa"
-        script.write_text("\n".join([*_DEVICES, f"{_DOOR} socket={self._socket}", ""]))
-        command = ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"]
-        self._daemon = subprocess.Popen(
-            [*command, f"--file={script}"],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _wait_until(lambda: "mic" in self._pactl("list", "short", "sources"), "the sound server to start")
 
     def kill(self) -> None:
         """Take the sound server away without a word, and stop whoever is speaking."""
-        for process in [*self._players, *([self._daemon] if self._daemon else [])]:
-            if process.poll() is None:
-                process.kill()
-            process.wait(_PATIENCE_S)
-        self._daemon = None
+        for player in self._players:
+            if player.poll() is None:
+                player.kill()
+            player.wait(PATIENCE_S)
         self._players.clear()
-        self._socket.unlink(missing_ok=True)
+        super().kill()
 
     def hear_loudspeaker(self) -> None:
         """From now on the microphone hears the loudspeaker in place of the person: the shortest loop."""
-        loop = _one_channel("module-remap-source", "source_name=loop master=room.monitor", "front-right")
-        self._pactl(*loop.split())
-        self._pactl("set-default-source", "loop")
+        loop = one_channel("module-remap-source", "source_name=loop master=room.monitor", "front-right")
+        self.pactl(*loop.split())
+        self.pactl("set-default-source", "loop")
 
     def say(self, sound: Path | Samples, rate_hz: int = ROOM_RATE_HZ, *, wait: bool = True) -> None:
         """The person plays a recording, or float32 mono samples (N,) at `rate_hz`, into the microphone.
 
         Returns when all of it was played, or at once with `wait=False`.
         """
-        path = sound if isinstance(sound, Path) else self._folder / f"said-{time.monotonic_ns()}.wav"
+        path = sound if isinstance(sound, Path) else self.folder / f"said-{time.monotonic_ns()}.wav"
         if not isinstance(sound, Path):
             soundfile.write(path, sound, rate_hz, subtype="FLOAT")
         command = ["paplay", "--device=person", "--latency-msec=20", str(path)]
         player = subprocess.Popen(command, env=self.environment)
         self._players.append(player)
         if wait:
-            player.wait(soundfile.info(path).duration + _PATIENCE_S)
+            player.wait(soundfile.info(path).duration + PATIENCE_S)
 
     @contextlib.contextmanager
     def record(self) -> Iterator[Recording]:
         """Record both sides while inside; the samples are in the recording afterwards."""
-        path = self._folder / f"room-{time.monotonic_ns()}.raw"
+        path = self.folder / f"room-{time.monotonic_ns()}.raw"
         command = ["parec", "--device=room.monitor", "--format=float32le", f"--rate={ROOM_RATE_HZ}"]
         recording = Recording()
         with path.open("wb") as file:
@@ -158,26 +109,19 @@ class Room:
                 [*command, "--channels=2", "--latency-msec=20", "--raw"], stdout=file, env=self.environment
             )
         try:
-            _wait_until(lambda: path.stat().st_size > 0, "the recording to begin")
+            wait_until(lambda: path.stat().st_size > 0, "the recording to begin")
             yield recording
         finally:
             recorder.send_signal(signal.SIGTERM)
-            recorder.wait(_PATIENCE_S)
+            recorder.wait(PATIENCE_S)
             whole = path.stat().st_size // 8 * 8  # two float32 a sample
             both = np.frombuffer(path.read_bytes()[:whole], np.float32).reshape(-1, 2)
             recording.person, recording.speaker = both[:, 0].copy(), both[:, 1].copy()
 
     def streams(self) -> str:
         """What programs hold open on the person's and the loudspeaker's devices: a line each."""
-        held = self._pactl("list", "short", "sink-inputs") + self._pactl("list", "short", "source-outputs")
+        held = self.pactl("list", "short", "sink-inputs") + self.pactl("list", "short", "source-outputs")
         return "\n".join(line for line in held.splitlines() if "module-remap" not in line)
-
-    def _pactl(self, *arguments: str) -> str:
-        """What pactl answers; nothing while there is no server."""
-        command = ["pactl", *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
-        ).stdout
 
 
 class Recording:
@@ -200,10 +144,3 @@ def last_sound(samples: Samples, threshold: float = 0.01) -> int:
     loud = np.flatnonzero(np.abs(samples) > threshold)
     assert len(loud), "nothing was heard at all"
     return int(loud[-1])
-
-
-def _wait_until(condition: Callable[[], bool], what: str) -> None:
-    until_s = time.monotonic() + _PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until_s, f"waited in vain for {what}"
-        time.sleep(0.02)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -32,17 +33,42 @@ class Figure:
     readings: Sequence[float]
     unit: str
 
+    @property
+    def chances(self) -> int:
+        return len(self.readings)
+
+    def document(self) -> dict[str, object]:
+        return {
+            "p50": round(percentile(self.readings, 50), 3),
+            "p95": round(percentile(self.readings, 95), 3),
+            "n": len(self.readings),
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often something happened, of so many times that it could have."""
+
+    count: int
+    chances: int
+    unit: str  # of the chances
+
+    def document(self) -> dict[str, object]:
+        return {"count": self.count, "n": self.chances, "unit": self.unit}
+
 
 def document(
     bench: str,
     argv: Sequence[str],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Figure | Count],
     models: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, object]:
     """`{"bench", "machine", "command", "models", "notes", "figures": {name: {"p50", "p95", "n", "unit"}}}`
 
-    `models`: where each was, and in which precision. `notes`: what else a reader has to know.
+    A count has `count` in place of `p50` and `p95`. `models`: where each was, and in which precision.
+    `notes`: what else a reader has to know.
     """
     return {
         "bench": bench,
@@ -50,17 +76,13 @@ def document(
         "command": shlex.join(["voxterm", *argv]),
         "models": dict(models or {}),
         "notes": list(notes),
-        "figures": {
-            name: {
-                "p50": round(percentile(figure.readings, 50), 3),
-                "p95": round(percentile(figure.readings, 95), 3),
-                "n": len(figure.readings),
-                "unit": figure.unit,
-            }
-            for name, figure in figures.items()
-            if figure.readings
-        },
+        "figures": told(figures),
     }
+
+
+def told(figures: Mapping[str, Figure | Count]) -> dict[str, dict[str, object]]:
+    """The figures as the document has them; none of what was never measured."""
+    return {name: figure.document() for name, figure in figures.items() if figure.chances}
 
 
 def machine() -> dict[str, object]:
@@ -84,14 +106,20 @@ def print_table(found: Mapping[str, object]) -> None:
     for column in table.columns[1:4]:
         column.justify = "right"
     for name, figure in figures.items():
-        digits = 3 if 0 < abs(figure["p50"]) < 1 else 1
-        numbers = (f"{figure[percent]:.{digits}f}" for percent in ("p50", "p95"))
-        table.add_row(name, *numbers, str(figure["n"]), figure["unit"])
+        table.add_row(name, *_numbers(figure), str(figure["n"]), figure["unit"])
     console = Console(highlight=False)
     console.print(Text(str(found["command"])))
     console.print(table)
     for line in _told(found):
         console.print(Text(one_line(line)), style="dim", soft_wrap=True)
+
+
+def _numbers(figure: Mapping[str, Any]) -> tuple[str, str]:
+    """Median and 95th percentile, or the count."""
+    if "count" in figure:
+        return str(figure["count"]), ""
+    digits = 3 if 0 < abs(figure["p50"]) < 1 else 1
+    return f"{figure['p50']:.{digits}f}", f"{figure['p95']:.{digits}f}"
 
 
 def _told(found: Mapping[str, object]) -> list[str]:

@@ -23,6 +23,7 @@ from voxterm.cli.casting import (
     cast_of,
     wishes_of,
 )
+from voxterm.cli.parser import CONVERSATION_PARTS
 from voxterm.cli.wiring import demo_clips, headless_settings_of
 from voxterm.config import Settings
 from voxterm.engines.protocols import Samples
@@ -31,6 +32,10 @@ from voxterm.gpu import parse_size
 from voxterm.voices import Catalogue, voices_folder
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from voxterm.bench.conversation.script import Scene
+    from voxterm.bench.conversation.witness import Record
     from voxterm.bench.models import Subject
 
 
@@ -56,6 +61,49 @@ def _turns(arguments: argparse.Namespace) -> dict[str, object]:
         progress=printing.talk_progress,
     )
     return report.document("turns", sys.argv[1:], measured)
+
+
+def _conversation(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench.conversation import measurement, on_devices, simulation
+
+    settings = headless_settings_of(arguments)
+    kept = settings.sessions.model_copy(update={"keep_audio": True})
+    settings = settings.model_copy(update={"sessions": kept})
+    wishes = measurement.Wishes(
+        parts=arguments.part or CONVERSATION_PARTS,
+        turns=arguments.turns,
+        echo_minutes=arguments.echo_minutes,
+        seed=arguments.seed,
+        files=arguments.files,
+        transcripts=arguments.transcripts,
+        devices=arguments.devices,
+    )
+    plan = measurement.plan_of(wishes, settings)
+
+    def run_scene(scene: Scene, random: Generator) -> Record:
+        if wishes.devices:
+            program = (sys.executable, "-m", "voxterm.cli.in_room")
+            return on_devices.run_scene(scene, plan.people, random, program, settings)
+        return simulation.run_scene(scene, plan.people, random, cast_of(settings), settings)
+
+    return measurement.document(plan, measurement.measure(plan, run_scene, _tell), sys.argv[1:])
+
+
+def _endpointing(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import endpointing, endpointing_report
+
+    settings = headless_settings_of(arguments)
+    stored = [file for file in arguments.files if file.suffix == ".json"]
+    recordings = [file for file in arguments.files if file not in stored]
+    pauses = [pause for file in stored for pause in endpointing.read_pauses(file)]
+    if recordings or not stored:
+        labels = endpointing.read_labels(arguments.labels) if arguments.labels else {}
+        with endpointing.judges_of(cast_of(settings)) as judges:
+            said = endpointing.said_in(recordings) if recordings else endpointing.hesitating()
+            for name, samples in endpointing.with_noise(said, arguments.noise or ()):
+                found = endpointing.pauses_in(name, samples, judges, settings.turns)
+                pauses += endpointing.labelled(found, labels)
+    return endpointing_report.document(pauses, settings.turns, arguments.fit, sys.argv[1:])
 
 
 def _decode(arguments: argparse.Namespace) -> dict[str, object]:
@@ -103,6 +151,8 @@ def _screen(arguments: argparse.Namespace) -> dict[str, object]:
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "turns": _turns,
+    "conversation": _conversation,
+    "endpointing": _endpointing,
     "decode": _decode,
     "tts": _tts,
     "reply": _reply,

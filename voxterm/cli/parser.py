@@ -18,6 +18,9 @@ SETTING_FLAGS = {
 }
 """Flags that are settings: argument → dotted key."""
 
+CONVERSATION_PARTS = ("turns", "noise", "barge-in", "coughs", "echo")
+"""What `bench conversation` consists of."""
+
 
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong."""
@@ -131,7 +134,10 @@ def _session_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     _setting_arguments(sessions)
     export = _command(commands, "export", "write a session to a file")
     export.add_argument("id", metavar="ID", nargs="?", default="", help="the latest, if none is given")
-    export.add_argument("--format", choices=["md", "json", "srt", "wav"], default="md")
+    export.add_argument("--format", choices=["md", "json", "srt", "wav", "svg"], default="md")
+    export.add_argument(
+        "--turn", type=_positive, metavar="N", help="whose time line svg draws (the last that has one)"
+    )
     export.add_argument("--out", type=_path, metavar="FILE", help="else to standard output (not for wav)")
     _setting_arguments(export)
 
@@ -160,11 +166,63 @@ def _bench_arguments(commands: argparse._SubParsersAction[_Parser]) -> None:
     screen = _measurement(
         kinds, "screen", "what the screen costs: bytes over the line, first picture, processor"
     )
+    conversation = _conversation_arguments(kinds)
+    endpointing = _endpointing_arguments(kinds)
     for parser in (decode, tts, reply, memory):
         _model_arguments(parser)
-    for parser in (turns, decode, tts, reply, memory, screen):
+    for parser in (turns, conversation, endpointing, decode, tts, reply, memory, screen):
         _json_argument(parser)
         _setting_arguments(parser)
+
+
+def _conversation_arguments(kinds: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    talk = _measurement(kinds, "conversation", "taking turns with recorded people, judged by the sound")
+    talk.add_argument("files", nargs="*", type=_path, metavar="FILE", help="what is said (our recordings)")
+    talk.add_argument(
+        "--transcripts", type=_path, metavar="TSV", help="the words of the files: columns file and text"
+    )
+    talk.add_argument(
+        "--part",
+        action="append",
+        choices=CONVERSATION_PARTS,
+        help="only this part, and others so named (all)",
+    )
+    talk.add_argument("--turns", type=_positive, default=12, metavar="N", help="of each part, about (12)")
+    talk.add_argument(
+        "--echo-minutes",
+        type=_minutes,
+        default=2.0,
+        metavar="M",
+        help="how long voxterm speaks alone in an echo (2)",
+    )
+    talk.add_argument("--seed", type=_whole, default=1, metavar="N", help="of all that is drawn (1)")
+    talk.add_argument(
+        "--devices", action="store_true", help="on real devices, in a private PulseAudio, in real time"
+    )
+    return talk
+
+
+def _endpointing_arguments(kinds: argparse._SubParsersAction[_Parser]) -> argparse.ArgumentParser:
+    ends = _measurement(kinds, "endpointing", "how well pauses are told from the ends of turns")
+    ends.add_argument(
+        "files",
+        nargs="*",
+        type=_path,
+        metavar="FILE",
+        help="recordings of one utterance each, or pauses that --json wrote (sentences of eSpeak NG)",
+    )
+    ends.add_argument(
+        "--labels", type=_path, metavar="TSV", help="name of the file, seconds, finished|unfinished|unclear"
+    )
+    ends.add_argument(
+        "--noise",
+        action="append",
+        type=_positive,
+        metavar="DB",
+        help="each recording once more, in noise so far below it",
+    )
+    ends.add_argument("--fit", action="store_true", help="fit the parameters of endpointing on these pauses")
+    return ends
 
 
 def _measurement(kinds: argparse._SubParsersAction[_Parser], name: str, text: str) -> argparse.ArgumentParser:
@@ -247,6 +305,22 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes <= 600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes, 0 to 600")
+    return minutes
 
 
 def _few(text: str) -> int:

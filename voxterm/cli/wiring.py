@@ -48,6 +48,7 @@ def headless_settings_of(arguments: argparse.Namespace) -> Settings:
 
 def devices_of(settings: Settings) -> Devices:
     """The microphone and the loudspeaker of the settings, not opened yet."""
+    from voxterm.audio.front_end import FrontEnd, FrontEndSettings
     from voxterm.audio.loudspeaker import DeviceLoudspeaker
     from voxterm.audio.microphone import DeviceMicrophone
     from voxterm.audio.portaudio import PortAudio
@@ -55,8 +56,12 @@ def devices_of(settings: Settings) -> Devices:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     clock = RealClock()
     portaudio = PortAudio(clock)  # one for both: its list of devices is the process's
-    microphone = DeviceMicrophone(portaudio, clock, settings.audio.microphone)
-    return Devices(microphone, DeviceLoudspeaker(portaudio, clock, settings.audio.loudspeaker), clock)
+    audio = settings.audio
+    front_end = FrontEnd(FrontEndSettings(audio.echo, audio.noise_suppression, audio.gain_control))
+    loudspeaker = DeviceLoudspeaker(portaudio, clock, audio.loudspeaker)
+    loudspeaker.tap(lambda samples, left_s: front_end.played(samples, loudspeaker.rate_hz, left_s))
+    microphone = DeviceMicrophone(portaudio, clock, audio.microphone, front_end)
+    return Devices(microphone, loudspeaker, clock, front_end)
 
 
 def store_of(settings: Settings) -> Store:
