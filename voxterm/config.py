@@ -73,7 +73,7 @@ class TurnSettings(_Section):
     pause_ms: int = Field(default=96, ge=64, le=2000)
     detector: Literal["smart_turn", "none"] = "smart_turn"
     finished_silence_ms: int = Field(default=200, ge=100, le=5000)
-    unfinished_silence_ms: int = Field(default=768, ge=100, le=5000)
+    unfinished_silence_ms: int = Field(default=800, ge=100, le=5000)
     end_silence_ms: int = Field(default=700, ge=100, le=5000)
     take_back_ms: int = Field(default=1000, ge=0, le=5000)
     yield_ms: int = Field(default=64, ge=32, le=2000)

@@ -125,7 +125,7 @@ def test_a_cut_in_is_a_pause_that_lasts_to_the_frame_in_which_the_turn_would_end
     assert cut_ins([pause(224.0, 1.0)], judge) == {"a"}
     assert cut_ins([pause(192.0, 1.0)], judge) == set()
     assert cut_ins([pause(224.0, 1.0, finished=True)], judge) == set()
-    assert cut_ins([pause(800.0, 0.0)], judge) == set()
+    assert cut_ins([pause(TURNS.unfinished_silence_ms - 32.0, 0.0)], judge) == set()
 
 
 def test_a_detector_that_knows_is_trusted_and_one_that_does_not_is_not() -> None:
