@@ -208,10 +208,10 @@ class TurnAudio:
 class Mark:
     """Something that happened in a turn, at a moment of its time line.
 
-    `what` is one of: speech (begins), last_speech (its last sample), pause, asked (an answer is begun in secret), withdrawn, resumed,
-    judged_over, audio_encoded, transcript, first_text, first_sentence, first_speech, first_samples, handed,
-    left (the loudspeaker: the first sample of the reply), yielded (somebody speaks into the reply: it waits),
-    went_on (it was nothing), interrupted, finished.
+    `what` is one of: speech (begins), last_speech (its last sample), pause, asked (an answer is begun in
+    secret), withdrawn, resumed, judged_over, audio_encoded, transcript, first_text, first_sentence,
+    first_speech, first_samples, handed, left (the loudspeaker: the first sample of the reply), yielded
+    (somebody speaks into the reply: it waits), went_on (it was nothing), interrupted, finished.
     """
 
     what: str

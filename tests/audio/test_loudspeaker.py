@@ -300,3 +300,31 @@ async def test_a_device_is_given_back_once_the_silenced_reply_has_faded() -> Non
         assert not (await speaking.play(0.1)).any(), "nothing of the reply before"
         await loudspeaker.write(ramp(480))
         assert np.array_equal(await speaking.play(0.01), ramp(480))
+
+
+async def test_all_that_leaves_is_told_with_its_time_silence_included() -> None:
+    module = FakeSoundDevice("Speaker")
+    speaking = Speaking(module)
+    told: list[tuple[Samples, float]] = []
+    speaking.loudspeaker.tap(lambda block, left_s: told.append((block.copy(), left_s)))
+    async with speaking:
+        begun_s = speaking.clock.now()
+        await speaking.play(0.05)
+        await speaking.loudspeaker.write(ramp(1000))
+        heard = await speaking.play(0.05)
+    assert np.array_equal(np.concatenate([block for block, _ in told])[2400:], heard)
+    times = [left_s for _, left_s in told]
+    assert times == pytest.approx([begun_s + LATENCY_S + 0.01 * index for index in range(10)])
+
+
+async def test_what_plays_to_nothing_is_told_too() -> None:
+    speaking = Speaking(FakeSoundDevice())
+    told: list[Samples] = []
+    speaking.loudspeaker.tap(lambda block, left_s: told.append(block.copy()))
+    async with speaking:
+        await speaking.loudspeaker.write(ramp(4800))
+        await speaking.clock.advance(0.2)
+    sound = np.concatenate(told)
+    begin = int(np.flatnonzero(sound)[0])
+    assert np.array_equal(sound[begin : begin + 4800], ramp(4800))
+    assert len(sound) == pytest.approx(0.2 * 48000, abs=1000)

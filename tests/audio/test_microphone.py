@@ -10,8 +10,10 @@ import pytest
 from fake_portaudio import FakeSoundDevice, fake_portaudio
 from hand_clock import HandClock, settle
 
+from voxterm.audio.front_end import FrontEnd, FrontEndSettings
 from voxterm.audio.microphone import DeviceMicrophone
 from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, Microphone, MicrophoneFrame
+from voxterm.engines.protocols import Samples
 from voxterm.events import DeviceChanged, DeviceStatus, Trouble
 
 BLOCK = 480  # 10 ms at 48 kHz
@@ -21,10 +23,11 @@ BLOCK_S = 0.01
 class Listening:
     """A microphone on a scripted device, and a reader that takes each frame at once."""
 
-    def __init__(self, module: FakeSoundDevice) -> None:
+    def __init__(self, module: FakeSoundDevice, front_end: FrontEnd | None = None) -> None:
         self.module = module
         self.clock = HandClock()
-        self.microphone = DeviceMicrophone(fake_portaudio(module, self.clock), self.clock)
+        portaudio = fake_portaudio(module, self.clock)
+        self.microphone = DeviceMicrophone(portaudio, self.clock, front_end=front_end)
         self.reports: list[DeviceChanged] = []
         self.frames: list[MicrophoneFrame] = []
         self._reader: asyncio.Task[None] | None = None
@@ -342,3 +345,62 @@ async def test_a_microphone_that_was_paused_before_it_was_opened_opens_later() -
     await clock.advance(0.1)
     assert len(module.streams) == 1
     await microphone.close()
+
+
+class Listener(FrontEnd):
+    """A front end that notes what it is told, gives samples back 100 late, and turns them round."""
+
+    def __init__(self) -> None:
+        super().__init__(FrontEndSettings("off"))
+        self.told: list[str] = []
+        self.firsts_s: list[float] = []
+        self._late: Samples = np.zeros(0, np.float32)
+
+    def load(self) -> None:
+        self.told.append("load")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+    def gap(self) -> None:
+        self.told.append("gap")
+        self._late = np.zeros(0, np.float32)
+
+    def reset(self) -> None:
+        self.told.append("reset")
+        self._late = np.zeros(0, np.float32)
+
+    def hear(self, samples: Samples, first_at_s: float) -> Samples:
+        self.firsts_s.append(first_at_s)
+        held = np.concatenate([self._late, samples])
+        given = max(0, len(held) - 100)
+        self._late = held[given:]
+        return -held[:given]
+
+
+async def test_all_that_is_heard_goes_through_the_front_end_and_keeps_its_times() -> None:
+    front_end = Listener()
+    plain, through = Listening(FakeSoundDevice("Mic")), Listening(FakeSoundDevice("Mic"), front_end)
+    async with plain, through:
+        await plain.hear(0.5)
+        await through.hear(0.5)
+    assert front_end.told == ["load", "gap", "close"]
+    loud = [frame for frame in through.frames if frame.samples.any()]
+    assert loud
+    assert all(frame.samples.mean() < 0 for frame in loud)
+    for frame, same in zip(through.frames, plain.frames, strict=False):
+        assert frame.first_sample == same.first_sample
+        assert frame.ended_at_s == pytest.approx(same.ended_at_s)
+    assert np.all(np.diff(front_end.firsts_s) > 0)
+
+
+async def test_lost_samples_are_a_gap_and_another_stream_is_another_room() -> None:
+    front_end = Listener()
+    async with Listening(FakeSoundDevice("Mic"), front_end) as listening:
+        await listening.hear(4.0)
+        await listening.hear(0.1, overflow=True)
+        assert front_end.told == ["load", "gap", "gap"]
+        listening.module.streams[-1].active = False
+        await listening.clock.advance(1.0)
+        await listening.hear(0.2)
+        assert front_end.told == ["load", "gap", "gap", "reset"]

@@ -131,6 +131,46 @@ async def test_write_waits_while_the_buffer_is_full() -> None:
     assert clock.now() - begun_s >= 50 - BUFFER_S - 2
 
 
+async def test_what_leaves_is_told_and_filed_up_to_the_moment_that_is_asked_for() -> None:
+    """A simulated room brings its loudspeaker up to date before each block of its microphone."""
+    clock, file = HandClock(), File()
+    loudspeaker = RecordedLoudspeaker(clock, RATE, file)  # type: ignore[arg-type]
+    told: list[tuple[float, Samples]] = []
+    loudspeaker.tap(lambda samples, left_s: told.append((left_s, samples.copy())))
+    await loudspeaker.open(ignore)
+    begun_s = clock.at_s
+    for block in range(50):  # of 10 ms
+        if block == 12:
+            await loudspeaker.write(tone(100))
+            await loudspeaker.write(tone(200, 0.25))
+        if block == 30:
+            loudspeaker.silence(fade_s=0.02)
+        clock.at_s = begun_s + (block + 1) / 100
+        loudspeaker.play_until(clock.at_s)
+    sound = np.concatenate([samples for _, samples in told])
+    assert len(sound) == 500
+    assert np.array_equal(sound, file.samples)
+    assert not sound[:120].any()
+    assert np.all(sound[120:220] == 0.5)
+    assert np.all(sound[220:300] == 0.25)
+    assert np.all(np.diff(sound[300:320]) < 0)
+    assert not sound[320:].any()
+    ends_s = begun_s
+    for left_s, samples in told:
+        assert left_s == pytest.approx(ends_s)
+        ends_s = left_s + len(samples) / RATE
+
+
+async def test_to_play_until_a_moment_twice_tells_nothing_twice() -> None:
+    clock = HandClock()
+    loudspeaker = await opened(clock)
+    told: list[Samples] = []
+    loudspeaker.tap(lambda samples, left_s: told.append(samples))
+    for _ in range(3):
+        loudspeaker.play_until(clock.at_s + 0.1)
+    assert sum(map(len, told)) == 100
+
+
 async def test_a_microphone_says_its_clips_with_a_tail_and_then_silence() -> None:
     clock = HandClock()
     microphone = RecordedMicrophone([tone(512), tone(1024)], clock, tail_s=0.064)  # type: ignore[arg-type]

@@ -12,8 +12,9 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
+from voxterm.audio.front_end import FrontEnd
 from voxterm.audio.lasting import LastingStream
-from voxterm.audio.portaudio import DeviceStream, PortAudio
+from voxterm.audio.portaudio import DeviceStream, PortAudio, in_thread
 from voxterm.audio.protocols import FRAME_S, FRAME_SAMPLES, MicrophoneFrame, Report
 from voxterm.audio.resample import StreamResampler
 from voxterm.audio.timing import BlockTimes, SampleTimes
@@ -36,9 +37,11 @@ class _Hearing:
     """What was heard since the device was opened, or since samples were lost."""
 
     stream: DeviceStream
+    front_end: FrontEnd | None = None
     resampler: StreamResampler = field(init=False)
     times: SampleTimes = field(init=False)
     taken: int = 0  # samples of the device
+    resampled: int = 0  # of them made: samples at 16 kHz
     begin: float = 0.0  # where in them the first sample of `pending` lies
     skip: int = 0  # samples at 16 kHz to drop first: silence already stood for them
     pending: Samples = field(default_factory=lambda: np.zeros(0, np.float32))  # at 16 kHz
@@ -50,7 +53,7 @@ class _Hearing:
     def hear(self, block: _Block) -> None:
         self.times.observe(self.taken, len(block.samples), block.times)
         self.taken += len(block.samples)
-        self.pending = np.concatenate([self.pending, self.resampler.push(block.samples)])
+        self.pending = np.concatenate([self.pending, self._cleaned(self.resampler.push(block.samples))])
         self._drop(min(self.skip, len(self.pending)))
 
     def next_frame(self) -> tuple[Samples, float] | None:
@@ -60,6 +63,12 @@ class _Hearing:
         samples = self.pending[:FRAME_SAMPLES]
         self._forward(FRAME_SAMPLES)
         return samples, self.times.at(self.begin)
+
+    def _cleaned(self, samples: Samples) -> Samples:
+        """Without the loudspeaker, as far as that is known by now."""
+        first_at_s = self.times.at(self.resampled * self.stream.rate_hz / HEARING_RATE_HZ)
+        self.resampled += len(samples)
+        return samples if self.front_end is None else self.front_end.hear(samples, first_at_s)
 
     def _drop(self, count: int) -> None:
         self.skip -= count
@@ -73,11 +82,19 @@ class _Hearing:
 class DeviceMicrophone:
     """Implements `audio.protocols.Microphone` on PortAudio."""
 
-    def __init__(self, portaudio: PortAudio, clock: Clock, wanted: str | int = "default") -> None:
-        """`wanted` names the device as `devices.find_device` takes it."""
+    def __init__(
+        self,
+        portaudio: PortAudio,
+        clock: Clock,
+        wanted: str | int = "default",
+        front_end: FrontEnd | None = None,
+    ) -> None:
+        """`wanted` names the device as `devices.find_device` takes it; all that is heard goes through
+        `front_end`, which is loaded by `open` and closed by `close`."""
         self.name = str(wanted)
         self.overruns = 0
         self._clock = clock
+        self._front_end = front_end
         self._lasting = LastingStream(portaudio, "microphone", wanted, clock, self._take, lambda: True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -86,6 +103,7 @@ class DeviceMicrophone:
         self._read_samples = 0  # ever taken out of it
         self._dropped = False
         self._hearing: _Hearing | None = None
+        self._stream: DeviceStream | None = None  # the one that was heard last
         self._counted = 0  # samples at 16 kHz so far, lost ones included
         self._heard_until_s = 0.0
 
@@ -96,6 +114,8 @@ class DeviceMicrophone:
     async def open(self, report: Report) -> None:
         """Start to listen; returns when the device is open, or was found missing and reported."""
         self._loop = asyncio.get_running_loop()
+        if self._front_end is not None:
+            await in_thread(self._front_end.load)
         self._heard_until_s = self._clock.now()
         await self._lasting.start(report)
         if stream := self._lasting.stream:
@@ -139,6 +159,8 @@ class DeviceMicrophone:
         self._closed = True
         self._lasting.changed.set()
         await self._lasting.stop()
+        if self._front_end is not None:
+            self._front_end.close()
 
     def _next_heard(self) -> MicrophoneFrame | None:
         """The next frame that the device has filled."""
@@ -157,7 +179,9 @@ class DeviceMicrophone:
 
     def _begin_anew(self, block: _Block) -> None:
         """The sound goes on after a gap: count what is missing, or drop what silence already stood for."""
-        hearing = _Hearing(block.stream)
+        if self._front_end is not None:
+            self._reset(self._front_end, block)
+        hearing = _Hearing(block.stream, self._front_end)
         hearing.hear(block)
         self.name = block.stream.name
         missing = round((hearing.times.at(0) - self._heard_until_s) * HEARING_RATE_HZ)
@@ -166,6 +190,14 @@ class DeviceMicrophone:
             self._heard_until_s = hearing.times.at(0)
         hearing.skip = max(0, -missing)
         self._hearing = hearing
+
+    def _reset(self, front_end: FrontEnd, block: _Block) -> None:
+        """Another device, or the same one after it was gone, is in another room for all that is known."""
+        if self._stream is block.stream or self._stream is None:
+            front_end.gap()
+        else:
+            front_end.reset()
+        self._stream = block.stream
 
     def _frame(self, samples: Samples, ended_at_s: float) -> MicrophoneFrame:
         missing_s = ended_at_s - self._heard_until_s - FRAME_S

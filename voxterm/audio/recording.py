@@ -130,14 +130,15 @@ class RecordedLoudspeaker:
         self._filed = 0  # samples that have left, silence included: in the file, and told to the taps
         self._taps: list[Tap] = []
         self._in_reply = False
+        self._era = 0  # counts the calls of `silence`
         self._failure: OutputError | None = None  # of the file, until it is told
 
     async def open(self, report: Report) -> None:
         self._opened_s = self._clock.now()
 
     def tap(self, listener: Tap) -> None:
-        """Have what leaves told as it is filed: at each `write`, `silence` and `play_until`, on the event loop.
-        Call before `open`."""
+        """Have what leaves told as it is filed, at each `write`, `silence` and `play_until`, on the event
+        loop. Call before `open`."""
         self._taps.append(listener)
 
     def play_until(self, now_s: float) -> None:
@@ -146,8 +147,11 @@ class RecordedLoudspeaker:
         self._file_silence_until(now_s)
 
     async def write(self, samples: Samples) -> None:
+        era = self._era
         while self._ends_s() - self._clock.now() > BUFFER_S:
             await self._clock.sleep_until(self._clock.now() + FRAME_S)
+            if era != self._era:
+                return
         now_s = self._clock.now()
         ends_s = self._ends_s()
         if self._in_reply and ends_s < now_s:
@@ -168,6 +172,7 @@ class RecordedLoudspeaker:
 
     def silence(self, fade_s: float = 0.02) -> None:
         now_s = self._clock.now()
+        self._era += 1
         self._in_reply = False
         self._file_until(now_s)
         if self._waiting and self._waiting[0][0] <= now_s + 1 / self.rate_hz:

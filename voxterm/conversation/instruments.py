@@ -15,6 +15,9 @@ from voxterm.events import Event, Levels, State, StateChanged
 LEVELS_EVERY_FRAMES = 3
 """Levels are told about ten times a second."""
 
+MEASURING_FRAMES = 94
+"""Three seconds: where the room could not be measured by then the next reply will do."""
+
 
 class Instruments:
     """Lives on the event loop beside the floor; looks at it with every frame."""
@@ -25,6 +28,7 @@ class Instruments:
         self._tell = tell
         self._state = State.STOPPED
         self._frames = 0
+        self._heard_frames = 0  # since the microphone delivers
 
     def enter(self, state: State) -> None:
         """Tell the state where it is another."""
@@ -40,11 +44,17 @@ class Instruments:
             state = State.SPEAKING
         elif self._floor.exchange:
             state = State.THINKING
-        elif self._devices.microphone.starting:
+        elif self._devices.microphone.starting or self._measuring:
             state = State.LOADING
         else:
             state = State.MUTED if muted else State.LISTENING
         self.enter(state)
+
+    @property
+    def _measuring(self) -> bool:
+        """The room is being measured: what is said into that may be mistaken for an echo."""
+        front_end = self._devices.front_end
+        return bool(front_end and front_end.measuring and self._heard_frames < MEASURING_FRAMES)
 
     def frame(self, frame: MicrophoneFrame, probability: float) -> None:
         """Take the next frame of the microphone, and how probably somebody speaks in it."""
@@ -54,6 +64,7 @@ class Instruments:
         self._floor.track.frame(frame.ended_at_s, microphone_dbfs, loudspeaker_dbfs, probability)
         self._tell_echo()
         self._frames += 1
+        self._heard_frames += not self._devices.microphone.starting
         if self._frames % LEVELS_EVERY_FRAMES == 0:
             self._tell_levels(microphone_dbfs, loudspeaker_dbfs, probability)
 

@@ -75,7 +75,7 @@ class AudioPane(Widget):
             is_there = device.status is not DeviceStatus.MISSING  # else what is measured says nothing
             yield _level(label, dbfs if is_there else None, figure_dbfs if is_there else None, width)
             if is_whole:
-                yield _device(device, width)
+                yield _device(device, width, _echo(figures) if label == "mic" else "")
         yield _speech(levels, figures, self.threshold, width)
         if is_whole:
             yield _buffer(figures)
@@ -97,12 +97,21 @@ def _level(label: str, dbfs: float | None, figure_dbfs: float | None, width: int
     ]
 
 
-def _device(device: Device, width: int) -> list[_Part]:
+def _echo(levels: Levels | None) -> str:
+    """What is taken off the loudspeaker's sound in the microphone, while there is any."""
+    reduced_db = levels.echo_reduced_db if levels else None
+    return "" if reduced_db is None else f"echo {-round(max(0.0, min(reduced_db, 99.0)))} dB"
+
+
+def _device(device: Device, width: int, note: str = "") -> list[_Part]:
     sign, colour, word = _STATUS[device.status]
     name = safe_line(device.name)
     text = f"{word}: {name}" if name and device.status is not DeviceStatus.OPEN else name or word
-    shown = Content(text).truncate(max(1, width - _LABEL_CELLS - 2), ellipsis=True).plain
-    return [(f"{'':{_LABEL_CELLS}}{sign} ", colour), (shown, "$foreground 60%")]
+    cells = max(1, width - _LABEL_CELLS - 2)
+    name_cells = max(1, cells - len(note) - 1) if note else cells
+    shown = Content(text).truncate(name_cells, pad=bool(note), ellipsis=True).plain
+    parts = [(f"{'':{_LABEL_CELLS}}{sign} ", colour), (shown, "$foreground 60%")]
+    return [*parts, (f" {note}", "")] if note else parts
 
 
 def _speech(levels: Levels | None, figures: Levels | None, threshold: float, width: int) -> list[_Part]:
