@@ -141,6 +141,18 @@ def test_closed_or_not_yet_loaded_it_lets_everything_through() -> None:
     assert front_end.echo_reduced_db is None
 
 
+def test_it_is_steady_once_both_devices_have_run_for_a_while() -> None:
+    """A chime that is played sooner measures what changes a moment later."""
+    front_end, room = loaded(), Room()
+    played = silence(5.0)
+    steady = [front_end.steady for _ in room.blocks(front_end, played, room.heard(played))]
+    assert steady.index(True) in range(250, 300)
+    assert all(steady[300:])
+    deaf = loaded()
+    deaf.hear(np.zeros(5 * HEARING_RATE_HZ, np.float32), 10.0)
+    assert not deaf.steady, "nothing was told of a loudspeaker"
+
+
 # Choosing
 
 

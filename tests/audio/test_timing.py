@@ -72,3 +72,22 @@ def test_a_slow_drift_of_the_device_is_followed() -> None:
     for index in range(60 * 200):  # a minute at 200 ppm: 12 ms
         times.observe(index * BLOCK, BLOCK, BlockTimes(50.0 + (index + 1) * BLOCK_S * 1.0002, -BLOCK_S))
     assert times.at(60 * RATE_HZ) == pytest.approx(50.0 + 60 * 1.0002, abs=0.001)
+
+
+def test_a_delay_that_wanders_does_not_move_the_samples() -> None:
+    """PulseAudio's figure goes up and down by 10 ms within seconds, while the sound runs on evenly."""
+    times = SampleTimes("loudspeaker", RATE_HZ, 0.02)
+    for index in range(3000):
+        ahead_s = 0.02 + (0.0 if index < 700 else 0.0001 * (index % 200))
+        times.observe(index * BLOCK, BLOCK, BlockTimes(50.0 + index * BLOCK_S, ahead_s))
+        if index > 700:
+            assert times.at(0) == pytest.approx(50.02, abs=1e-6)
+
+
+def test_another_delay_is_taken_on() -> None:
+    """The sound server has given the stream a longer buffer."""
+    times = SampleTimes("loudspeaker", RATE_HZ, 0.02)
+    for index in range(3000):
+        ahead_s = 0.02 if index < 1500 else 0.09
+        times.observe(index * BLOCK, BLOCK, BlockTimes(50.0 + index * BLOCK_S, ahead_s))
+    assert times.at(0) == pytest.approx(50.09, abs=1e-6)

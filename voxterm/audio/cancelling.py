@@ -14,7 +14,7 @@ import numpy as np
 
 from voxterm.audio.adaptive import BLOCK_SAMPLES, EchoFilter
 from voxterm.audio.double_talk import DoubleTalk
-from voxterm.audio.echo_path import EchoMeasure
+from voxterm.audio.echo_path import EchoMeasure, EchoPath
 from voxterm.audio.webrtc import ECHO_DELAY_SAMPLES, WebRtc
 from voxterm.engines.protocols import Samples
 
@@ -22,6 +22,8 @@ _ECHOING_BLOCKS = 70  # 0.7 s after the last sound: the longest delay, and a roo
 _AUDIBLE = 1e-4  # -80 dBFS
 _CHANGE_SAMPLES = 40  # 2.5 ms: from one canceller to the other without a click
 _SMOOTHING = 0.95  # of the powers behind the figure: 0.2 s
+_MUCH = 0.1  # -10 dB left after the filter
+_ECHO_SHARE = 0.5  # of what the filter leaves: more is no chance
 _POOR = 0.2  # -7 dB left after the filter, and for so long
 _PATIENCE_BLOCKS = 50
 _EARLY_SAMPLES = 160  # the filter begins so long before the strongest part of the echo
@@ -47,6 +49,8 @@ class Canceller:
         self._quiet_blocks = _ECHOING_BLOCKS
         self._before = self._after = self._left = 0.0  # powers: with the echo, without, after the filter
         self._poor_blocks = 0
+        self._left_path = EchoPath()  # from the reference to what the filter leaves
+        self._span_heard = self._span_left = 0.0  # powers, summed up since it was last measured
         self._found: int | None = None  # the delay that was measured last
 
     @property
@@ -62,6 +66,7 @@ class Canceller:
         self._quiet_blocks = 0 if is_loud else self._quiet_blocks + 1
         rest, echo = self._filter.step(reference, heard)
         cleaned = self._webrtc.process(heard, reference)
+        self._look_for_echo(heard, rest, reference)
         late = np.concatenate([self._late, rest])
         rest, self._late = late[:BLOCK_SAMPLES], late[BLOCK_SAMPLES:]
         speaks = self._double_talk.step(rest, cleaned, echo)
@@ -84,6 +89,24 @@ class Canceller:
         place = measure.delay_samples - self._filter.place * BLOCK_SAMPLES
         if not _PLACE_SAMPLES[0] <= place <= _PLACE_SAMPLES[1]:
             self._filter.begin_at((measure.delay_samples - _EARLY_SAMPLES) // BLOCK_SAMPLES)
+
+    def doubt(self) -> None:
+        """The echo may come from elsewhere in the reference now, or otherwise."""
+        self._double_talk.doubt()
+        self._filter.doubt_again()
+        self._left_path.forget()
+
+    def _look_for_echo(self, heard: Samples, rest: Samples, reference: Samples) -> None:
+        """Where much is left, and most of it is echo, nobody speaks, but the room has changed."""
+        self._left_path.push(rest, reference)
+        self._span_heard += _power(heard)
+        self._span_left += _power(rest)
+        if self._left_path.span_complete:
+            measure = self._left_path.measure()
+            much = self._span_left > _MUCH * self._span_heard
+            if much and measure is not None and measure.echo_share > _ECHO_SHARE:
+                self.doubt()
+            self._span_heard = self._span_left = 0.0
 
     def _look_at_filter(self) -> None:
         """Where it takes off little for a while, the room has changed."""

@@ -47,6 +47,12 @@ class DoubleTalk:
         self._surprises = 0
         self._tried_blocks = _PAUSE_BLOCKS  # since the last trace
 
+    def doubt(self) -> None:
+        """What was taken for a person may have been the echo: nobody speaks until it is known better."""
+        self._open_blocks = self._learnt_blocks = 0
+        self._trying = False
+        self._left = self._echoes = _LEAST
+
     @property
     def only_echo(self) -> bool:
         """Nobody speaks, and there is an echo to learn from."""

@@ -36,6 +36,8 @@ class EchoMeasure:
     coupling_db: float
     delay_samples: int | None
     quietest_dbfs: float
+    echo_share: float
+    """How much of what was heard is the echo, as far as it was found; in power."""
 
 
 class EchoPath:
@@ -72,10 +74,13 @@ class EchoPath:
         silence = np.zeros(SPAN_SAMPLES, np.float32)
         later = np.fft.rfft(np.concatenate([silence, heard]))
         self._cross = _MEMORY * self._cross + np.fft.rfft(both).conj() * later
-        self._power = _MEMORY * self._power + np.abs(np.fft.rfft(np.concatenate([silence, played]))) ** 2
-        return self._judged(_quietest_dbfs(heard))
+        power = np.abs(np.fft.rfft(np.concatenate([silence, played]))) ** 2
+        self._power = _MEMORY * self._power + power
+        return self._judged(heard, _power(played) / max(_power(heard), 1e-12))
 
-    def _judged(self, quietest_dbfs: float) -> EchoMeasure:
+    def _judged(self, heard: Samples, louder: float) -> EchoMeasure:
+        """`louder`: how many times the power of what was heard is in what was played."""
+        quietest_dbfs = _quietest_dbfs(heard)
         weight = self._power + _REGULAR * float(self._power.mean())
         response = np.fft.irfft(self._cross / weight)[:SPAN_SAMPLES]
         peak = int(np.argmax(np.abs(response)))
@@ -83,12 +88,20 @@ class EchoPath:
         if abs(response[peak]) <= _CERTAIN * deviation:
             excited = float(np.mean(self._power / weight))
             bound = (_CERTAIN * deviation / excited) ** 2 / _STRONGEST_SHARE
-            return EchoMeasure(_decibels(bound), None, quietest_dbfs)
+            return EchoMeasure(_decibels(bound), None, quietest_dbfs, 0.0)
         begin, end = max(0, peak - _BEFORE_SAMPLES), min(peak + _AFTER_SAMPLES, SPAN_SAMPLES)
         near = np.zeros(2 * SPAN_SAMPLES)
         near[begin:end] = response[begin:end]
         echo = np.abs(np.fft.rfft(near)) ** 2 * self._power
-        return EchoMeasure(_decibels(float(echo.sum() / self._power.sum())), peak, quietest_dbfs)
+        found = float(np.sum(np.square(near)))
+        noise = deviation**2 * (end - begin)
+        echo *= max(float(response[peak]) ** 2, found - noise) / found
+        coupling = float(echo.sum() / self._power.sum())
+        return EchoMeasure(_decibels(coupling), peak, quietest_dbfs, coupling * louder)
+
+
+def _power(samples: Samples) -> float:
+    return float(np.mean(np.square(samples)))
 
 
 def _quietest_dbfs(heard: Samples) -> float:

@@ -23,6 +23,7 @@ from voxterm.audio.webrtc import MissingError, WebRtc
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.events import EchoChosen
 
+_STEADY_S = 2.6  # a device's stamps change until then, see `timing`
 _LEAD_SAMPLES = 320  # the reference is read 20 ms early, so that stamps may be wrong by that
 _LEAST_LEAD_SAMPLES = -80  # where a loudspeaker tells no sooner than it plays
 _SHORT_BLOCKS = 10  # in a row that the reference came too late for: the lead is too long
@@ -64,6 +65,11 @@ class FrontEnd:
     def measuring(self) -> bool:
         """It is not known yet what to do about the echo. Only once it is loaded."""
         return self._choice is not None and self._choice.is_open
+
+    @property
+    def steady(self) -> bool:
+        """Both devices have run for long enough that their stamps have settled: what is measured holds."""
+        return min(self._passage.taken, self._reference.until) >= _STEADY_S * HEARING_RATE_HZ
 
     def load(self) -> None:
         """Load what the settings ask for. Nothing is raised: where echo cancelling is missing, the microphone
@@ -163,7 +169,8 @@ class FrontEnd:
         first, last = self._alignment.step((self._zero_s - origin_s) * HEARING_RATE_HZ)
         if self._alignment.jumps != self._jumps:
             self._jumps = self._alignment.jumps
-            self._path.forget()
+            self._lead = _LEAD_SAMPLES
+            self._move()
         end = begin + BLOCK_SAMPLES + last + self._lead
         self._note_shortage(round(end) + _MARGIN_SAMPLES - self._reference.until)
         return begin + first + self._lead, end
@@ -176,9 +183,16 @@ class FrontEnd:
         elif len(self._shortages) >= _SHORT_BLOCKS:
             lead = max(_LEAST_LEAD_SAMPLES, self._lead - max(self._shortages))
             if lead != self._lead:
-                self._path.forget()
+                self._move()
             self._lead = lead
             self._shortages.clear()
+
+    def _move(self) -> None:
+        """The echo of what is played comes at another place in the reference from here on."""
+        self._path.forget()
+        self._shortages.clear()
+        if self._canceller is not None:
+            self._canceller.doubt()
 
     def _played_then(self, position: tuple[float, float] | None) -> Samples:
         if position is None:

@@ -7,8 +7,10 @@ is recorded sample by sample; input and output together then agree with the reco
   the earliest of the last seconds tell the truth. An input block comes when its last sample is there, an
   output block when there is room for it.
 - How far PortAudio says the buffer is from now (`inputBufferAdcTime`, `outputBufferDacTime`). It knows what
-  waits in the device, 5 ms more than the latency claimed at the opening. But it jitters, and for 1.3 s after
-  a start it may be off by 0.6 s. So it counts from 2 s on, by its median.
+  waits in the device, 5 ms more than the latency claimed at the opening. But it jitters, for 1.3 s after a
+  start it may be off by 0.6 s, and it wanders by 10 ms and more in seconds, where the calls of two streams on
+  one clock agree to 0.2 ms. So it counts from 2 s on, by the median of a quarter of a second, and then
+  stays as it is until it is plainly another.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _SPAN_S = (
 _STALL_S = 0.25  # a stream that was not called for this long does not go on where it stopped
 _SETTLING_S = 2.0
 _BELIEVABLE_S = 1.0  # some host APIs give 0 for a time they do not know
-_BLOCKS = 255  # for the median: 1.3 s of blocks of 5 ms
+_LEARNING_BLOCKS = 51  # for the first median: a quarter of a second of blocks of 5 ms
+_BLOCKS = 255  # for those after it: 1.3 s
+_ANOTHER_S = 0.06  # a delay that differs by so much is no wandering
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,14 @@ class SampleTimes:
         if times.called_s - self._begun_s > _SETTLING_S and abs(times.ahead_s) < _BELIEVABLE_S:
             # Sound cannot be heard before it is there, nor leave before it is handed over.
             delay_s = min(0.0, times.ahead_s + block_s) if self._hears else max(0.0, times.ahead_s)
-            self._delays_s.append(delay_s)
-            self._delay_s = sorted(self._delays_s)[len(self._delays_s) // 2]
+            self._learn(delay_s)
+
+    def _learn(self, delay_s: float) -> None:
+        learning = len(self._delays_s) < _LEARNING_BLOCKS
+        self._delays_s.append(delay_s)
+        median_s = sorted(self._delays_s)[len(self._delays_s) // 2]
+        if learning or abs(median_s - self._delay_s) > _ANOTHER_S:
+            self._delay_s = median_s
 
     def at(self, sample: float) -> float:
         """The moment on the clock when this sample is in the air. Call after the first `observe`."""

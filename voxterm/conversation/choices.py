@@ -55,6 +55,8 @@ class Choices:
         """Change to another device; it reports itself what becomes of it."""
         device = self._devices.microphone if kind == "microphone" else self._devices.loudspeaker
         device.change_to(wanted)
+        if kind == "loudspeaker" and self._devices.front_end:
+            self._devices.front_end.reset()  # a microphone sees to it itself
 
     async def close(self) -> None:
         """Give up what is not taken up yet."""

@@ -34,6 +34,9 @@ from voxterm.turns import Phase
 TYPED_LINES_WAITING = 16
 """How many typed lines may wait for the person to finish speaking."""
 
+CHIME_LIMIT_FRAMES = 62
+"""Two seconds: devices whose times do not settle by then are taken as they are."""
+
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -79,6 +82,7 @@ class Conversation:
         self._awake.set()
         self._beats = 0
         self._chimed = False
+        self._heard_frames = 0  # until the chime
 
     def subscribe(self, listener: Listener) -> None:
         """Have every event told to `listener`, on the event loop, in order."""
@@ -122,9 +126,12 @@ class Conversation:
                 self._beat(self._as_heard(frame))
 
     async def _chime(self) -> None:
-        """Once, as soon as the microphone hears: the sound by whose echo the room is measured."""
+        """Once, as soon as it can be measured: the sound by whose echo the room is."""
         front_end = self._devices.front_end
         if self._chimed or front_end is None or self._devices.microphone.starting:
+            return
+        self._heard_frames += 1
+        if not front_end.steady and self._heard_frames < CHIME_LIMIT_FRAMES:
             return
         self._chimed = True
         loudspeaker = self._devices.loudspeaker

@@ -15,8 +15,8 @@ from voxterm.events import Event, Levels, State, StateChanged
 LEVELS_EVERY_FRAMES = 3
 """Levels are told about ten times a second."""
 
-MEASURING_FRAMES = 94
-"""Three seconds: where the room could not be measured by then the next reply will do."""
+MEASURING_FRAMES = 125
+"""Four seconds: where the room could not be measured by then the next reply will do."""
 
 
 class Instruments:
