@@ -108,7 +108,8 @@ def test_speech_into_the_microphone_is_answered_at_the_loudspeaker() -> None:
         with room.record() as recording:
             room.say(clip("demo-1.flac"))
             turn = told.until("TurnFinished")
-        person, reply = loud_windows(recording.person), loud_windows(recording.speaker)
+        person = loud_windows(recording.person)
+        reply = loud_windows(recording.speaker, threshold=0.001)  # its first sound is a soft "h"
     assert len(turn["transcript"].split()) > 5
     assert turn["heard_reply"] == turn["reply"] != ""
     assert not turn["interrupted"]
