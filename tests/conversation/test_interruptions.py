@@ -55,8 +55,9 @@ WORDS_A_REPLY = 40
 class Writer(Listener):
     """Writes "w1 w2 …" for what it heard: its loud part. Its answers are of the words of `word_of`."""
 
-    def __init__(self, backchannel: bool = False) -> None:
+    def __init__(self, backchannel: bool = False, words: int = WORDS_A_REPLY) -> None:
         super().__init__()
+        self.words = words
         self.backchannel = backchannel  # what is short is an "mm-hm"
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
@@ -73,7 +74,7 @@ class Writer(Listener):
 
     def _reply(self) -> Iterator[Delta]:
         self.answered += 1
-        for n in range(1, WORDS_A_REPLY + 1):
+        for n in range(1, self.words + 1):
             yield Delta(word_of(self.answered, n) + " ")
 
 
@@ -238,6 +239,31 @@ async def test_a_cough_as_the_answer_begins_takes_nothing_back(scene: Scene) -> 
     assert turn.transcript == "w1 w2 w3 w4 w5"
     assert turn.heard_reply == turn.reply
     assert of_these(scene.events, ReplyWithdrawn, ReplyWentOn) == ["ReplyWentOn"]
+
+
+async def test_a_short_answer_is_taken_back_too_though_it_was_said_whole() -> None:
+    """ "I see." is over before a person who paused for a second goes on."""
+    scene = Scene(Writer(words=3), LevelVoice(), settings=keeping())
+    clip, words = a_talk((0.3, 1.0, 0.3), (1.4, 1.0, 0.3))
+    (turn,) = (await scene.play(clip, talks_over=True)).turns
+    assert turn.transcript == "w1 w2 w3 w4 w5 w6 w7 w8 w9 w10"
+    assert set(scene.listener.histories) == {()}
+    (audio,) = scene.of(TurnAudio)
+    assert all(word.tobytes() in audio.person for word in words)
+
+
+async def test_a_cough_after_a_short_answer_does_not_have_it_said_again() -> None:
+    scene = Scene(Writer(words=3), LevelVoice())
+    clip, _ = a_talk((0.3, 1.0, 0.3), (1.4, 0.3, COUGH_LEVEL))
+    (turn,) = (await scene.play(clip, talks_over=True)).turns
+    assert turn.heard_reply == turn.reply
+    assert [word for word, _ in words_played(scene.played.samples)] == [word_of(1, n) for n in (1, 2, 3)]
+
+
+async def test_what_is_said_a_second_after_a_short_answer_is_a_turn_of_its_own() -> None:
+    scene = Scene(Writer(words=3), LevelVoice())
+    clip, _ = a_talk((0.3, 1.0, 0.3), (2.2, 1.0, 0.3))
+    assert len((await scene.play(clip, talks_over=True)).turns) == 2
 
 
 async def test_esc_while_somebody_coughs_ends_the_answer(scene: Scene) -> None:

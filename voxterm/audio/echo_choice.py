@@ -16,7 +16,8 @@ _INAUDIBLE_DBFS = -80.0  # speech that is quieter, or
 _MASKED_DB = -10.0  # so much below the noise, is none for Silero VAD (measured, in white noise)
 _HYSTERESIS_DB = 3.0
 _SPANS = 4  # two seconds of sound: what has not shown by then will not
-_SUSPICIONS = 2  # spans in a row in which an echo is there after all
+_SUSPICIONS = 3  # spans in a row in which an echo is there after all, and at the same place: two sounds that
+_SAME_SAMPLES = 80  # have nothing to do with each other may be alike for a moment, but not with one delay
 
 
 class EchoChoice:
@@ -58,10 +59,19 @@ class EchoChoice:
         if self._undecided:
             self._decide(measure, lead_samples)
         elif self.watches:
-            audible = measure is not None and _audible(measure, _HYSTERESIS_DB)
-            self._suspicions = self._suspicions + 1 if audible else 0
-            if measure is not None and self._suspicions == _SUSPICIONS:
+            self._suspect(measure)
+            if self._suspicions == _SUSPICIONS:
                 self._choose("cancel", "the loudspeaker can be heard after all", measure, lead_samples)
+
+    def _suspect(self, measure: EchoMeasure | None) -> None:
+        """Count how often an echo was found, one after the other, with the same delay."""
+        before, self._last = self._last, measure
+        if measure is None or measure.delay_samples is None or not _audible(measure, _HYSTERESIS_DB):
+            self._suspicions = 0
+            return
+        delays = (measure.delay_samples, before.delay_samples if before else None)
+        is_same = delays[1] is not None and abs(delays[0] - delays[1]) <= _SAME_SAMPLES
+        self._suspicions = self._suspicions + 1 if is_same else 1
 
     def _decide(self, measure: EchoMeasure | None, lead_samples: int) -> None:
         """When what was played is over and its echo too, or after a while."""

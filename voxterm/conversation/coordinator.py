@@ -268,7 +268,7 @@ class Conversation:
             floor.tape.end_sample,
             len(frame.samples),
             probability,
-            reply_audible=floor.audible,
+            reply_audible=floor.audible or floor.answered_just_now,
             reply_is_new=floor.reply_is_new,
         )
         floor.follow(signals)

@@ -102,6 +102,12 @@ class Floor:
         return bool(self.reply and self.reply.audible)
 
     @property
+    def answered_just_now(self) -> bool:
+        """The reply has been said, and was so short that it may yet be taken back."""
+        reply = self.reply
+        return bool(reply and reply.handed and not reply.running and self.reply_is_new)
+
+    @property
     def reply_is_new(self) -> bool:
         """The reply to what was said began to sound so lately that who speaks now may be going on."""
         exchange = self.exchange
@@ -159,7 +165,7 @@ class Floor:
             self._outcomes.tell_heard(exchange, exchange.reply)
         else:
             exchange.reply.may_sound(self.machine.may_speak)
-            if not exchange.answering:
+            if not (exchange.answering or self.answered_just_now):
                 self._settle(exchange, exchange.reply)
 
     def answer_typed(self, text: str) -> None:

@@ -42,7 +42,7 @@ class Instruments:
             state = State.HEARING
         elif self._floor.audible:
             state = State.SPEAKING
-        elif self._floor.exchange:
+        elif self._floor.exchange and not self._floor.answered_just_now:
             state = State.THINKING
         elif self._devices.microphone.starting or self._measuring:
             state = State.LOADING

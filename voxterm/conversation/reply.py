@@ -107,6 +107,7 @@ class Reply:
         self._held_events: list[Event] = []
         self._may_sound = asyncio.Event()
         self._wanted = True
+        self._was_said = False  # whole, when it had to wait
         self._text_complete = False
         self._wording = Wording(mouth.follower.of_reply(mouth.speaker.voice))
         self._lines: asyncio.Queue[Line | None] = asyncio.Queue(LINES_AHEAD)
@@ -207,11 +208,13 @@ class Reply:
     def hold(self) -> None:
         """Somebody speaks: fade out, and wait."""
         self.has_left()  # a moment later nobody may know any more
+        self._was_said = self.playout.complete and not self.running
         self.playout.hold()
 
     def go_on(self) -> None:
-        """It was nothing: go on from the beginning of the word that was broken off."""
-        self.playout.go_on(self.spoken.word_start(self.playout.played()))
+        """It was nothing: go on from the beginning of the word that was broken off, if one was."""
+        played = self.playout.played()
+        self.playout.go_on(played if self._was_said else self.spoken.word_start(played))
 
     def heard_text(self) -> str:
         """Its text as far as it was heard."""
