@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.audio.alignment import FASTEST_DRIFT, Alignment
+from voxterm.audio.echo.alignment import FASTEST_DRIFT, Alignment
 
 BLOCK = 160  # 10 ms
 

@@ -11,7 +11,7 @@ from far_end import DATA, recorded, silence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxterm.audio.chime import CHIME_S, chime
+from voxterm.audio.echo.chime import CHIME_S, chime
 from voxterm.audio.front_end import FrontEnd, FrontEndSettings
 from voxterm.audio.wav import read_audio
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.audio.passage import Passage
+from voxterm.audio.echo.passage import Passage
 from voxterm.engines.protocols import Samples
 
 BLOCK = 10

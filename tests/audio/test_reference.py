@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.audio.reference import KEPT_S, Reference
+from voxterm.audio.echo.reference import KEPT_S, Reference
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 
 TONE_HZ = 440.0

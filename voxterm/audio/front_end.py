@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voxterm.audio.adaptive import BLOCK_SAMPLES
-from voxterm.audio.alignment import Alignment
-from voxterm.audio.cancelling import Canceller
-from voxterm.audio.chime import chime
-from voxterm.audio.echo_choice import EchoChoice, EchoMode, EchoWish
-from voxterm.audio.echo_path import EchoPath
-from voxterm.audio.passage import Passage
-from voxterm.audio.reference import Reference
-from voxterm.audio.webrtc import MissingError, WebRtc
+from voxterm.audio.echo.adaptive import BLOCK_SAMPLES
+from voxterm.audio.echo.alignment import Alignment
+from voxterm.audio.echo.cancelling import Canceller
+from voxterm.audio.echo.chime import chime
+from voxterm.audio.echo.choice import EchoChoice, EchoMode, EchoWish
+from voxterm.audio.echo.passage import Passage
+from voxterm.audio.echo.path import EchoPath
+from voxterm.audio.echo.reference import Reference
+from voxterm.audio.echo.webrtc import MissingError, WebRtc
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.events import EchoChosen
 

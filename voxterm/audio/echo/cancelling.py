@@ -12,10 +12,10 @@ import math
 
 import numpy as np
 
-from voxterm.audio.adaptive import BLOCK_SAMPLES, EchoFilter
-from voxterm.audio.double_talk import DoubleTalk
-from voxterm.audio.echo_path import EchoMeasure, EchoPath
-from voxterm.audio.webrtc import ECHO_DELAY_SAMPLES, WebRtc
+from voxterm.audio.echo.adaptive import BLOCK_SAMPLES, EchoFilter
+from voxterm.audio.echo.double_talk import DoubleTalk
+from voxterm.audio.echo.path import EchoMeasure, EchoPath
+from voxterm.audio.echo.webrtc import ECHO_DELAY_SAMPLES, WebRtc
 from voxterm.engines.protocols import Samples
 
 _ECHOING_BLOCKS = 70  # 0.7 s after the last sound: the longest delay, and a room's tail

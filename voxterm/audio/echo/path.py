@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voxterm.audio.adaptive import BLOCK_SAMPLES
+from voxterm.audio.echo.adaptive import BLOCK_SAMPLES
 from voxterm.engines.protocols import Samples
 
 SPAN_SAMPLES = 8000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from voxterm.audio.echo_path import EchoMeasure
+from voxterm.audio.echo.path import EchoMeasure
 from voxterm.engines.protocols import HEARING_RATE_HZ
 from voxterm.events import EchoChosen
 
