@@ -105,7 +105,7 @@ class Floor:
     def answered_just_now(self) -> bool:
         """The reply has been said, and was so short that it may yet be taken back."""
         reply = self.reply
-        return bool(reply and reply.handed and not reply.running and self.reply_is_new)
+        return bool(reply and not reply.running and reply.has_left() and self.reply_is_new)
 
     @property
     def reply_is_new(self) -> bool:
