@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 WANTED := pyproject.toml requirements.lock
 TEST_PACKAGES := libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins tmux openssh-client openssh-server
-PURE_FILES := turns sentences latency history
+PURE_FILES := turns endpointing sentences latency history
 
 help: ## print this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
