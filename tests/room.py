@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +36,7 @@ from voxterm.bench.pulse_room import (
     PulseRoom,
     missing_for_a_room,
     one_channel,
+    running,
     wait_until,
 )
 from voxterm.engines.protocols import Samples
@@ -53,13 +53,8 @@ def require_room() -> None:
 @contextlib.contextmanager
 def open_room() -> Iterator[Room]:
     """A room that is ready when it is entered, and gone with all its processes when it is left."""
-    with tempfile.TemporaryDirectory(prefix="room-") as folder:
-        room = Room(Path(folder))
-        try:
-            room.start()
-            yield room
-        finally:
-            room.kill()
+    with running(Room) as room:
+        yield room
 
 
 class Room(PulseRoom):

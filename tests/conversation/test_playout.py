@@ -38,6 +38,16 @@ class Stage:
         await self.loudspeaker.open(self.troubles.append)
         return Playout(self.loudspeaker)
 
+    async def broken_off(self) -> tuple[Playout, int]:
+        """Two seconds of a reply, which has to wait in the middle of the first; and where it stopped."""
+        playout = await self.opened()
+        await playout.write(counting(0, RATE))
+        await self.wait(0.5)
+        playout.hold()
+        stopped = playout.played()
+        await playout.write(counting(RATE, 2 * RATE))
+        return playout, stopped
+
     async def wait(self, seconds: float) -> None:
         await self.clock.sleep_until(self.clock.now() + seconds)
 
@@ -65,12 +75,7 @@ async def test_it_counts_from_its_own_first_sample() -> None:
 
 async def test_what_is_held_waits_and_what_comes_meanwhile_too() -> None:
     stage = Stage()
-    playout = await stage.opened()
-    await playout.write(counting(0, RATE))
-    await stage.wait(0.5)
-    playout.hold()
-    stopped = playout.played()
-    await playout.write(counting(RATE, 2 * RATE))
+    playout, stopped = await stage.broken_off()
     await stage.wait(3.0)
     assert playout.played() == stopped
     assert not playout.complete
@@ -78,12 +83,7 @@ async def test_what_is_held_waits_and_what_comes_meanwhile_too() -> None:
 
 async def test_it_goes_on_from_where_it_is_told_and_misses_nothing() -> None:
     stage = Stage()
-    playout = await stage.opened()
-    await playout.write(counting(0, RATE))
-    await stage.wait(0.5)
-    playout.hold()
-    stopped = playout.played()
-    await playout.write(counting(RATE, 2 * RATE))
+    playout, stopped = await stage.broken_off()
     await stage.wait(1.0)
     playout.go_on(RATE // 4)
     assert playout.played() == RATE // 4, "it will be said again"

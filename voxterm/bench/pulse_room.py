@@ -19,8 +19,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from voxterm.errors import DeviceError
+
+R = TypeVar("R", bound="PulseRoom")
 
 ROOM_RATE_HZ = 48_000
 PATIENCE_S = 15.0
@@ -70,8 +73,15 @@ def open_pulse_room() -> Iterator[PulseRoom]:
     if missing:
         what = f"a private room of sound needs {', '.join(missing)}"
         raise DeviceError(what, "install them: apt install pulseaudio libasound2-plugins libportaudio2")
+    with running(PulseRoom) as room:
+        yield room
+
+
+@contextlib.contextmanager
+def running(kind: type[R]) -> Iterator[R]:
+    """A room of this kind, started in a folder of its own; gone with all its processes in the end."""
     with tempfile.TemporaryDirectory(prefix="room-") as folder:
-        room = PulseRoom(Path(folder))
+        room = kind(Path(folder))
         try:
             room.start()
             yield room

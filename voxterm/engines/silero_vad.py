@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxterm.engines.onnx_session import open_session
 from voxterm.engines.protocols import HEARING_RATE_HZ, LoadProgress, Samples
-from voxterm.errors import EngineError, EngineLoadError
+from voxterm.errors import EngineError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession  # type: ignore[import-untyped]
@@ -40,7 +41,7 @@ class SileroVad:
         Raises:
             EngineLoadError: the file is missing or broken.
         """
-        self._session = _open_session(self._model)
+        self._session = open_session(self._model, "Silero VAD")
         self.reset()
         size_bytes = self._model.stat().st_size
         progress(size_bytes, size_bytes)
@@ -70,21 +71,3 @@ class SileroVad:
     def reset(self) -> None:
         self._input.fill(0.0)
         self._state = np.zeros_like(self._state)
-
-
-def _open_session(model: Path) -> InferenceSession:
-    try:
-        from onnxruntime import InferenceSession, SessionOptions
-    except ImportError as error:
-        raise EngineLoadError(f"Silero VAD needs onnxruntime: {error}", "install onnxruntime") from error
-    options = SessionOptions()
-    options.intra_op_num_threads = 1  # the network is too small to share out
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what matters comes as an exception; the terminal belongs to the screen
-    try:
-        return InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions share no base class below Exception
-        raise EngineLoadError(
-            f"Silero VAD cannot open {model}: {error}", "reinstall voxterm, which brings this file"
-        ) from error
