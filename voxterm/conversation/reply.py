@@ -26,6 +26,7 @@ from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
     Ending,
+    Notice,
     ReplyComplete,
     Samples,
     SpeechSynthesizer,
@@ -36,7 +37,7 @@ from voxterm.engines.protocols import (
     Voice,
     WordMark,
 )
-from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
+from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady, Trouble
 from voxterm.history import SpokenReply
 from voxterm.language import VoiceFollower
 from voxterm.latency import Stamps
@@ -263,6 +264,9 @@ class Reply:
             self.transcript = item.text
             self._tell_ending(None)
             self._say(TranscriptReady(self.turn, item.text))
+            return []
+        if isinstance(item, Notice):
+            self._say(Trouble(item.what, item.remedy, item.category, self.turn))
             return []
         if not self._wanted or not isinstance(item, Delta):
             return []

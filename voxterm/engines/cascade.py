@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from voxterm.engines.protocols import (
-    Delta,
     LanguageModel,
     LoadProgress,
     Message,
+    Replied,
     Samples,
     Transcriber,
     Transcript,
@@ -60,5 +60,5 @@ class Cascade:
         if text.strip():
             yield from self.answer_text(history, text)
 
-    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
+    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Replied]:
         return self._language_model.reply([*history, Message("user", text)])

@@ -31,9 +31,10 @@ LoadProgress: TypeAlias = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One line of the dialogue as the models must see it."""
+    """One line of the dialogue as the models must see it. A system message, where there is one, is the first:
+    who answers, and how."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["system", "user", "assistant"]
     text: str
 
 
@@ -68,7 +69,20 @@ class ReplyComplete:
     """No Delta follows, though the transcript may: from engines that decode both side by side."""
 
 
-Understood: TypeAlias = AudioEncoded | Ending | Transcript | Delta | ReplyComplete
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person must know though the work goes on: what, and the remedy. Each is a sentence
+    without its full stop, as in `errors.VoxtermError`."""
+
+    what: str
+    remedy: str = ""
+    category: str = "engine"
+
+
+Replied: TypeAlias = Delta | Notice
+"""What a language model gives while it answers."""
+
+Understood: TypeAlias = AudioEncoded | Ending | Transcript | Delta | ReplyComplete | Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +247,12 @@ class Transcriber(Engine, Protocol):
 
 @runtime_checkable
 class LanguageModel(Engine, Protocol):
-    def reply(self, history: Sequence[Message]) -> Iterator[Delta]:
-        """Answer the last message of the history, which is the user's."""
+    def reply(self, history: Sequence[Message]) -> Iterator[Replied]:
+        """Answer the last message of the history, which is the user's.
+
+        Raises:
+            EngineError: it failed, or the last message is too long for it.
+        """
         ...
 
 
@@ -261,7 +279,7 @@ class SpeechLanguageModel(Engine, Protocol):
         """
         ...
 
-    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Delta]:
+    def answer_text(self, history: Sequence[Message], text: str) -> Iterator[Replied]:
         """Answer a line that was typed. What was heard in an open turn stays as it is."""
         ...
 
