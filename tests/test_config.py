@@ -25,7 +25,7 @@ from voxterm.config import (
     shipped_file,
     user_file,
 )
-from voxterm.config_layers import KEYS_WITH_A_FLAG, flag_name, known_keys, variable_name
+from voxterm.config_layers import KEYS_WITH_A_FLAG, flag_name, known_keys, values_of, variable_name
 from voxterm.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -34,6 +34,7 @@ else:
     import tomli as tomllib
 
 KEYS = list(known_keys(Settings))
+ALL_KEYS = [key for key, _ in values_of(Settings())]  # with those of open tables
 UNSET = ["engines.orpheus.seed", "engines.eliza.seed"]  # by default
 
 
@@ -97,7 +98,9 @@ class TestTheShippedFile:
         assert re.search(r"^\[engines\.orpheus\]\n([#\w].*\n)*# seed = \d+$", text, re.MULTILINE)
 
     def test_every_setting_is_commented(self) -> None:
-        lines = shipped_file().read_text("utf-8").splitlines()
+        """A profile is explained above the head of their table."""
+        text = shipped_file().read_text("utf-8")
+        lines = re.sub(r"^\[profiles\]\n(.+\n)+", "", text, flags=re.MULTILINE).splitlines()
         for above, line in pairwise(lines):
             if re.match(r"\w+ = ", line) and not line.startswith("loudspeaker"):
                 assert above.startswith("# "), line
@@ -161,7 +164,7 @@ class TestLayers:
     def test_without_any_the_defaults_come_from_the_shipped_file(self) -> None:
         loaded = load()
         assert loaded.settings == Settings()
-        assert loaded.origins == dict.fromkeys(KEYS, "config.toml") | dict.fromkeys(UNSET, "default")
+        assert loaded.origins == dict.fromkeys(ALL_KEYS, "config.toml") | dict.fromkeys(UNSET, "default")
 
     def test_each_one_wins_over_those_before(self, tmp_path: Path, home: Path) -> None:
         own = written(
@@ -191,12 +194,15 @@ class TestLayers:
 
     def test_every_setting_has_a_variable(self) -> None:
         loaded = load()
-        written_out = {variable_name(key): value for key, value, _ in describe(loaded) if value != "not set"}
+        """But for the entries of open tables, whose names nobody knows beforehand."""
+        rows = [(key, value) for key, value, _ in describe(loaded) if key in KEYS]
+        written_out = {variable_name(key): value for key, value in rows if value != "not set"}
         environ = {name: value.strip('"') for name, value in written_out.items()}
         environ |= {variable_name(key): "7" for key in UNSET}
         assert set(environ) == {variable_name(key) for key in KEYS}
         through_variables = load(environ=environ)
-        assert through_variables.origins == {key: variable_name(key) for key in KEYS}
+        origins = through_variables.origins
+        assert {key: origins[key] for key in KEYS} == {key: variable_name(key) for key in KEYS}
         assert through_variables.settings.turns == loaded.settings.turns
         assert through_variables.settings.engines.eliza.seed == 7
 
@@ -431,10 +437,42 @@ class TestFilesThatCannotBeRead:
         assert refused() == "config.toml: cannot be read: Permission denied; check its permissions"
 
 
+class TestOpenTables:
+    """Whose entries have names of their own."""
+
+    def test_an_entry_is_added_and_the_others_stay(self, tmp_path: Path) -> None:
+        file = tmp_path / "own.toml"
+        file.write_text('[profiles]\nmine = ["pocketsphinx", "eliza", "espeak"]\n', encoding="utf-8")
+        loaded = load(file)
+        assert loaded.settings.profiles["mine"] == ["pocketsphinx", "eliza", "espeak"]
+        assert {"voxtral-orpheus", "embedded"} < set(loaded.settings.profiles)
+        assert loaded.origins["profiles.mine"] == str(file)
+        row = ("profiles.mine", '["pocketsphinx", "eliza", "espeak"]', str(file))
+        assert row in describe(loaded)
+
+    @pytest.mark.parametrize(
+        ("toml", "problem"),
+        [
+            ('[profiles]\nmine = "voxtral"', 'profiles.mine is "voxtral"; it takes a list of texts'),
+            ("[profiles]\nmine = [1]", "profiles.mine is a list; it takes a list of texts"),
+            ("profiles = 3", "profiles is 3, but it is a section; write [profiles] and its settings below it"),
+            ('[profiles]\n"a.b" = []', 'profiles has an entry "a.b"; name it by letters, digits, - and _'),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, tmp_path: Path, toml: str, problem: str) -> None:
+        file = tmp_path / "own.toml"
+        file.write_text(toml, encoding="utf-8")
+        assert refused(file) == f"{file}: {problem}"
+
+    def test_they_stand_in_files_alone(self) -> None:
+        with pytest.raises(ConfigError, match="VOXTERM_PROFILES__MINE: there is no such setting"):
+            load(environ={"VOXTERM_PROFILES__MINE": '["voxtral"]'})
+
+
 class TestDescribe:
     def test_shows_every_setting_as_toml_with_its_origin(self) -> None:
         rows = describe(load(flags={"speech.voice": "german"}, environ={"VOXTERM_SESSIONS__KEEP": "0"}))
-        assert [key for key, _, _ in rows] == KEYS
+        assert [key for key, _, _ in rows] == ALL_KEYS
         assert ("speech.voice", '"german"', "--voice") in rows
         assert ("sessions.keep", "false", "VOXTERM_SESSIONS__KEEP") in rows
         assert ("turns.speech_threshold", "0.5", "config.toml") in rows

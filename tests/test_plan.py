@@ -7,34 +7,57 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voxterm.engines.declared import model, orpheus, voxtral
+from voxterm.engines.declared.declaration import STAND_INS
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.model import Model
+from voxterm.engines.declared.need import ModelNeed
+from voxterm.engines.declared.shapes import Tensors, config_tensors, matrix_bytes
 from voxterm.engines.protocols import Placement, Precision
+from voxterm.engines.registry import profiles
 from voxterm.errors import ConfigError
 from voxterm.gpu import GB, GpuInfo, Ram, typical_gpu
 from voxterm.plan import (
-    MODELS,
     Device,
     Machine,
-    ModelNeed,
     Plan,
     Wishes,
     imagined_machine,
     make_plan,
-    need_of,
     plan_for,
     preview,
     this_machine,
 )
 from voxterm.plan.choice import CPU
-from voxterm.plan.models import SNAC_BYTES
-from voxterm.plan.shapes import config_tensors, matrix_bytes
 
-NEEDS = (need_of(MODELS["voxtral"]), need_of(MODELS["orpheus"]))
+VOXTRAL, ORPHEUS = voxtral.MODEL, orpheus.MODEL
+MODELS = {"voxtral": VOXTRAL, "orpheus": ORPHEUS}
+PROFILES = profiles(
+    {"voxtral-orpheus": ["voxtral", "orpheus"], "embedded": ["pocketsphinx", "eliza", "espeak"]},
+    EngineSettings(),
+)
 RANK: Mapping[Precision, int] = {"bf16": 0, "int8": 1, "int4": 2}
+
+
+def need_of(
+    of: Model, config: Mapping[str, object] | None = None, tensors: Tensors | None = None
+) -> ModelNeed:
+    """Voxtral's need counts more than the voice's."""
+    importance = 2 if of is VOXTRAL else 1
+    return model.need_of(of, STAND_INS["synthesizer"], importance, config=config, tensors=tensors)
+
+
+NEEDS = (need_of(VOXTRAL), need_of(ORPHEUS))
+
+
+def asked(**wishes: Any) -> Wishes:
+    return Wishes(profiles=PROFILES, **wishes)
 
 
 @pytest.fixture
@@ -68,22 +91,22 @@ def test_the_published_shapes_are_those_of_the_architectures() -> None:
         VoxtralForConditionalGeneration,
     )
 
-    voxtral, orpheus = MODELS["voxtral"].config, MODELS["orpheus"].config
+    of_voxtral, of_orpheus = VOXTRAL.config, ORPHEUS.config
     with torch.device("meta"):
         models = {
             "voxtral": VoxtralForConditionalGeneration(
                 VoxtralConfig(
-                    text_config={"model_type": "llama", **voxtral["text_config"]},
-                    audio_config={"model_type": "voxtral_encoder", **voxtral["audio_config"]},
+                    text_config={"model_type": "llama", **of_voxtral["text_config"]},
+                    audio_config={"model_type": "voxtral_encoder", **of_voxtral["audio_config"]},
                 )
             ),
-            "orpheus": LlamaForCausalLM(LlamaConfig(**orpheus)),
+            "orpheus": LlamaForCausalLM(LlamaConfig(**of_orpheus)),
         }
-    for name, model in models.items():
-        theirs = sorted(tuple(parameter.shape) for parameter in model.parameters())
+    for name, one in models.items():
+        theirs = sorted(tuple(parameter.shape) for parameter in one.parameters())
         ours = sorted(shape for _, shape in config_tensors(MODELS[name].config))
         assert ours == theirs, name
-        model_bytes = 2 * sum(parameter.numel() for parameter in model.parameters())
+        model_bytes = 2 * sum(parameter.numel() for parameter in one.parameters())
         assert need_of(MODELS[name]).weights_bytes["bf16"] == model_bytes
 
 
@@ -108,7 +131,7 @@ def test_the_codec_is_as_large_as_it_is_said_to_be() -> None:
             noise=True,
             depthwise=True,
         )
-    assert 4 * sum(parameter.numel() for parameter in codec.parameters()) == SNAC_BYTES
+    assert 4 * sum(parameter.numel() for parameter in codec.parameters()) == orpheus.SNAC_BYTES
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "int8", "int4"])
@@ -128,29 +151,29 @@ def test_a_quantised_matrix_takes_what_the_decoder_makes_of_it(
 
 def test_the_weights_in_each_precision() -> None:
     """By hand: 106,954,752 and 100,663,296 weights a layer, and int8 tables beside quantised layers."""
-    voxtral, orpheus = NEEDS
+    hears, speaks = NEEDS
     layers = 30 * 106_954_752
     groups_bytes = layers // 128 * 4
     tables, table_rows = 2 * 131_072 * 3072, 2 * 131_072
     norms = (2 * 30 + 1) * 3072
     audio = 636_968_960 + 5120 * 3072 + 3072 * 3072
     rows = 30 * (4096 + 2 * 1024 + 3072 + 2 * 8192 + 3072)
-    assert voxtral.weights_bytes["bf16"] == 2 * (layers + tables + norms + audio)
-    assert voxtral.weights_bytes["int8"] == layers + 2 * rows + tables + 2 * table_rows + 2 * (norms + audio)
-    assert voxtral.weights_bytes["int4"] == layers // 2 + groups_bytes + tables + 2 * table_rows + 2 * (
+    assert hears.weights_bytes["bf16"] == 2 * (layers + tables + norms + audio)
+    assert hears.weights_bytes["int8"] == layers + 2 * rows + tables + 2 * table_rows + 2 * (norms + audio)
+    assert hears.weights_bytes["int4"] == layers // 2 + groups_bytes + tables + 2 * table_rows + 2 * (
         norms + audio
     )
-    assert orpheus.weights_bytes["bf16"] == 2 * (28 * 100_663_296 + 156_940 * 3072 + (2 * 28 + 1) * 3072)
+    assert speaks.weights_bytes["bf16"] == 2 * (28 * 100_663_296 + 156_940 * 3072 + (2 * 28 + 1) * 3072)
 
 
 def test_the_cache_and_the_bytes_read_for_a_token() -> None:
-    voxtral, orpheus = NEEDS
-    assert voxtral.parts("bf16", 4096).kv_cache_bytes == 2 * 30 * 8 * 128 * 2 * 2 * 4096
-    assert orpheus.parts("int4", 2048).kv_cache_bytes == 2 * 28 * 8 * 128 * 2 * 2048
-    assert orpheus.step_bytes["bf16"] == 2 * (28 * 100_663_296 + 28_684 * 3072)
-    speed = orpheus.tokens_per_s("bf16", 2048, 3e12)
-    assert speed == pytest.approx(3e12 / (orpheus.step_bytes["bf16"] + 114_688 * 1024))
-    assert orpheus.tokens_per_s("bf16", 2048, None) is None
+    hears, speaks = NEEDS
+    assert hears.parts("bf16", 4096).kv_cache_bytes == 2 * 30 * 8 * 128 * 2 * 2 * 4096
+    assert speaks.parts("int4", 2048).kv_cache_bytes == 2 * 28 * 8 * 128 * 2 * 2048
+    assert speaks.step_bytes["bf16"] == 2 * (28 * 100_663_296 + 28_684 * 3072)
+    speed = speaks.tokens_per_s("bf16", 2048, 3e12)
+    assert speed == pytest.approx(3e12 / (speaks.step_bytes["bf16"] + 114_688 * 1024))
+    assert speaks.tokens_per_s("bf16", 2048, None) is None
 
 
 def test_checkpoints_are_weighed_by_their_headers(
@@ -161,7 +184,7 @@ def test_checkpoints_are_weighed_by_their_headers(
     from safetensors import safe_open
 
     folders = {"voxtral": voxtral_folder, "orpheus": orpheus_folder, "snac": snac_folder}
-    wishes = Wishes(checkpoints={name: str(folder) for name, folder in folders.items()})
+    wishes = asked(checkpoints={name: str(folder) for name, folder in folders.items()})
     plan = plan_for("auto", wishes, nowhere, imagined_machine(24 * GB))
     assert plan.missing == {}
     assert plan.profile == "voxtral-orpheus"
@@ -187,22 +210,20 @@ def test_weights_that_only_torch_can_read_are_weighed_by_the_config(
     (tmp_path / "config.json").write_text((orpheus_folder / "config.json").read_text())
     torch.save({"model.norm.weight": torch.ones(64)}, tmp_path / "pytorch_model.bin")
     sizes = [
-        preview("auto", Wishes(checkpoints={"orpheus": str(folder)}), nowhere, imagined_machine(80 * GB))
+        preview("auto", asked(checkpoints={"orpheus": str(folder)}), nowhere, imagined_machine(80 * GB))
         for folder in (orpheus_folder, tmp_path)
     ]
     assert sizes[0].needs["orpheus"] == sizes[1].needs["orpheus"]
 
 
 def test_a_tied_output_layer_counts_once_even_if_a_file_holds_it_twice() -> None:
-    orpheus = MODELS["orpheus"]
-    tensors = [*config_tensors(orpheus.config), ("lm_head.weight", (156_940, 3072))]
-    assert need_of(orpheus, tensors=tensors).weights_bytes == need_of(orpheus).weights_bytes
+    tensors = [*config_tensors(ORPHEUS.config), ("lm_head.weight", (156_940, 3072))]
+    assert need_of(ORPHEUS, tensors=tensors).weights_bytes == need_of(ORPHEUS).weights_bytes
 
 
 def test_a_config_may_leave_out_what_is_as_published() -> None:
-    voxtral = MODELS["voxtral"]
     config = {"text_config": {"num_hidden_layers": 15, "head_dim": None}, "audio_config": {}}
-    assert need_of(voxtral, config).kv_bytes == need_of(voxtral).kv_bytes // 2
+    assert need_of(VOXTRAL, config).kv_bytes == need_of(VOXTRAL).kv_bytes // 2
 
 
 # The choice
@@ -224,7 +245,7 @@ def test_a_config_may_leave_out_what_is_as_published() -> None:
 def test_what_cards_of_common_sizes_get(
     free_gb: int, voxtral: Placement | None, orpheus: Placement | None, nowhere: dict[str, str]
 ) -> None:
-    plan = preview("auto", Wishes(), nowhere, imagined_machine(free_gb * GB))
+    plan = preview("auto", asked(), nowhere, imagined_machine(free_gb * GB))
     assert (plan.placements.get("voxtral"), plan.placements.get("orpheus")) == (voxtral, orpheus)
     assert plan.fits == (voxtral is not None and orpheus is not None)
     assert plan.profile == ("voxtral-orpheus" if plan.placements else "embedded")
@@ -233,7 +254,7 @@ def test_what_cards_of_common_sizes_get(
 
 
 def test_eight_gigabytes_say_what_they_give_up(nowhere: dict[str, str]) -> None:
-    lines = preview("auto", Wishes(), nowhere, imagined_machine(8 * GB)).gives_up
+    lines = preview("auto", asked(), nowhere, imagined_machine(8 * GB)).gives_up
     assert [line.partition(":")[0] for line in lines] == ["Voxtral", "Voxtral", "Orpheus"]
     assert "4 bits" in lines[0]
     assert "2048 tokens of dialogue instead of 4096" in lines[1]
@@ -355,7 +376,7 @@ def test_another_model_is_planned_beside_them() -> None:
 
 
 def test_auto_loads_nothing_without_checkpoints(nowhere: dict[str, str]) -> None:
-    plan = plan_for("auto", Wishes(), nowhere, imagined_machine(80 * GB))
+    plan = plan_for("auto", asked(), nowhere, imagined_machine(80 * GB))
     assert (plan.profile, plan.placements, plan.fits) == ("embedded", {}, False)
     assert "voxterm fetch" in plan.reason
     assert len(plan.missing) == 3
@@ -363,14 +384,14 @@ def test_auto_loads_nothing_without_checkpoints(nowhere: dict[str, str]) -> None
 
 def test_a_profile_by_name_is_planned_even_without_checkpoints(nowhere: dict[str, str]) -> None:
     """The engine itself then says which file is missing."""
-    plan = plan_for("voxtral-orpheus", Wishes(), nowhere, imagined_machine(80 * GB))
+    plan = plan_for("voxtral-orpheus", asked(), nowhere, imagined_machine(80 * GB))
     assert set(plan.placements) == {"voxtral", "orpheus"}
 
 
 def test_tiny_checkpoints_run_on_a_cpu(
     voxtral_folder: Path, orpheus_folder: Path, snac_folder: Path, nowhere: dict[str, str]
 ) -> None:
-    wishes = Wishes(
+    wishes = asked(
         checkpoints={
             "voxtral": str(voxtral_folder),
             "orpheus": str(orpheus_folder),
@@ -383,14 +404,14 @@ def test_tiny_checkpoints_run_on_a_cpu(
 
 
 def test_a_limit_holds_for_the_plan(nowhere: dict[str, str]) -> None:
-    wishes = Wishes(memory_limit_bytes=8 * GB)
+    wishes = asked(memory_limit_bytes=8 * GB)
     plan = preview("auto", wishes, nowhere, imagined_machine(80 * GB))
     assert precisions(plan) == {"voxtral": "int4", "orpheus": "int4"}
     assert plan.uses["cuda:0"].planned_bytes < 8 * GB
 
 
 def test_the_context_that_is_wished_for_is_the_first_tried(nowhere: dict[str, str]) -> None:
-    wishes = Wishes(context_tokens={"voxtral": 16_384, "orpheus": 1024})
+    wishes = asked(context_tokens={"voxtral": 16_384, "orpheus": 1024})
     plan = preview("auto", wishes, nowhere, imagined_machine(80 * GB))
     assert [place.context_tokens for place in plan.placements.values()] == [16_384, 1024]
     tight = preview("auto", wishes, nowhere, imagined_machine(8 * GB))
@@ -398,13 +419,13 @@ def test_the_context_that_is_wished_for_is_the_first_tried(nowhere: dict[str, st
 
 
 def test_embedded_needs_nothing(nowhere: dict[str, str]) -> None:
-    plan = plan_for("embedded", Wishes(), nowhere, imagined_machine(80 * GB))
+    plan = plan_for("embedded", asked(), nowhere, imagined_machine(80 * GB))
     assert (plan.placements, plan.fits, plan.gives_up) == ({}, True, ())
 
 
 def test_an_unknown_profile_is_named(nowhere: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match='did you mean "voxtral-orpheus"'):
-        plan_for("voxtral-orfeus", Wishes(), nowhere)
+        plan_for("voxtral-orfeus", asked(), nowhere)
 
 
 def test_a_gpu_without_bf16_is_not_planned_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,7 +435,7 @@ def test_a_gpu_without_bf16_is_not_planned_with(monkeypatch: pytest.MonkeyPatch)
     machine = this_machine({})
     assert machine.gpu is None
     assert "Tesla T4 does not compute in bf16" in machine.why_no_gpu
-    plan = preview("auto", Wishes(), {"HF_HOME": "/nonexistent"}, replace(machine, ram=None))
+    plan = preview("auto", asked(), {"HF_HOME": "/nonexistent"}, replace(machine, ram=None))
     assert plan.profile == "embedded"
     assert "Tesla T4" in plan.reason
     assert all("Tesla T4" in line for line in plan.gives_up)
@@ -430,7 +451,7 @@ def test_of_several_gpus_the_freest_that_can_is_planned_with(monkeypatch: pytest
     machine = this_machine({})
     assert machine.gpu is gpus[1]
     assert found.closed
-    plan = preview("auto", Wishes(), {"HF_HOME": "/nonexistent"}, machine)
+    plan = preview("auto", asked(), {"HF_HOME": "/nonexistent"}, machine)
     assert plan.placements["voxtral"].device == "cuda:1"
 
 

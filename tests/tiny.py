@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from voxterm.bench.stand_ins import write_llama_tokenizer, write_tekken
+from voxterm.engines.stand_ins.llama_tokenizer import write_llama_tokenizer
+from voxterm.engines.stand_ins.voxtral import write_tekken
 
 VOXTRAL_VOCABULARY = 131_072
 ORPHEUS_VOCABULARY = 156_940

@@ -11,26 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import platformdirs
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from voxterm.config_layers import (
-    STRICT,
+    NAME,
     Layer,
     checked_values,
     file_layer,
     flag_layer,
-    known_keys,
     nested,
     shown,
+    values_of,
     variable_layer,
 )
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.section import Section, Text
 from voxterm.errors import ConfigError
 
 SHIPPED = "config.toml"
@@ -39,19 +40,20 @@ DEFAULT_PROMPT = (
     "words, as people talk. No lists, no headings, no emoji, no code. If something was unclear, ask."
 )
 
-Text: TypeAlias = Annotated[str, Field(min_length=1)]
+PROFILES: dict[str, list[str]] = {
+    "voxtral-orpheus": ["voxtral", "orpheus"],
+    "embedded": ["pocketsphinx", "eliza", "espeak"],
+}
+
 Device: TypeAlias = Annotated[Annotated[int, Field(ge=0)] | Text, Field(union_mode="left_to_right")]
 MemorySize: TypeAlias = Annotated[
     str, Field(pattern=r"^([0-9]+(\.[0-9]+)? ?([KMGTkmgt]i?)?[Bb]?)?$", examples=["8GB"])
 ]
+Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class _Section(BaseModel):
-    model_config = STRICT
-
-
-class AudioSettings(_Section):
+class AudioSettings(Section):
     """Devices by name, part of a name, or number."""
 
     microphone: Device = "default"
@@ -61,7 +63,7 @@ class AudioSettings(_Section):
     gain_control: bool = False
 
 
-class TurnSettings(_Section):
+class TurnSettings(Section):
     """What is speech, and when a turn is over. `config.toml` says why each has its value."""
 
     mode: Literal["open", "push_to_talk"] = "open"
@@ -94,70 +96,33 @@ class TurnSettings(_Section):
         return self
 
 
-class DialogueSettings(_Section):
+class DialogueSettings(Section):
     system_prompt: str = DEFAULT_PROMPT
     memory_turns: int = Field(default=200, ge=1, le=10_000)
 
 
-class SpeechSettings(_Section):
+class SpeechSettings(Section):
     voice: Text = "auto"
     speed: float = Field(default=1.0, ge=0.5, le=2.0)
     follow_language: bool = True
 
 
-class SessionSettings(_Section):
+class SessionSettings(Section):
     keep: bool = True
     keep_audio: bool = False
     folder: str = ""  # empty: the system's folder for state
 
 
-class ScreenSettings(_Section):
+class ScreenSettings(Section):
     theme: Text = "textual-dark"
     watch_loop: bool = False
 
 
-class GpuSettings(_Section):
+class GpuSettings(Section):
     """What the models may have of the GPU; `voxterm plan` shows what they make of it."""
 
     memory: MemorySize = ""  # such as "8GB"; empty: all that is free
     precision: Literal["auto", "bf16", "int8", "int4"] = "auto"
-
-
-class VoxtralSettings(_Section):
-    checkpoint: Text = "mistralai/Voxtral-Mini-3B-2507"
-    language: Text = "auto"
-    context_tokens: int = Field(default=4096, ge=1024, le=32_768)
-    reply_tokens: int = Field(default=400, ge=8, le=4096)
-    temperature: float = Field(default=0.2, ge=0.0, le=2.0)
-    top_p: float = Field(default=0.95, ge=0.01, le=1.0)
-
-
-class OrpheusSettings(_Section):
-    checkpoint: str = ""  # empty: the voice's own
-    codec: Text = "hubertsiuzdak/snac_24khz"
-    context_tokens: int = Field(default=2048, ge=1024, le=8192)
-    temperature: float = Field(default=0.6, ge=0.0, le=2.0)
-    top_p: float = Field(default=0.8, ge=0.01, le=1.0)
-    repetition_penalty: float = Field(default=1.3, ge=1.0, le=2.0)
-    first_chunk_frames: Literal[1, 2] = 2
-    seed: int | None = None
-
-
-class WebRtcVadSettings(_Section):
-    mode: int = Field(default=2, ge=0, le=3)
-
-
-class ElizaSettings(_Section):
-    seed: int | None = None
-
-
-class EngineSettings(_Section):
-    """What only one engine understands."""
-
-    voxtral: VoxtralSettings = VoxtralSettings()
-    orpheus: OrpheusSettings = OrpheusSettings()
-    webrtc_vad: WebRtcVadSettings = WebRtcVadSettings()
-    eliza: ElizaSettings = ElizaSettings()
 
 
 class Settings(BaseSettings):
@@ -166,6 +131,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     profile: Text = "auto"
+    profiles: dict[Name, list[Text]] = PROFILES
     audio: AudioSettings = AudioSettings()
     gpu: GpuSettings = GpuSettings()
     turns: TurnSettings = TurnSettings()
@@ -215,23 +181,22 @@ def load_settings(
     Raises:
         ConfigError: the first thing that is wrong, by layer, then by place in it.
     """
-    defaults = Settings()
-    keys = list(known_keys(Settings))
-    values = {key: _Value(attrgetter(key)(defaults), "default") for key in keys}
+    values = {key: _Value(value, "default") for key, value in values_of(Settings())}
     for layer in _layers(config_file, flags, environ):
         for key, value in checked_values(Settings, layer):
-            del values[key]  # so that the dict stays in the order of the layers
+            values.pop(key, None)  # so that the dict stays in the order of the layers
             values[key] = _Value(value, layer.origin(key))
     try:
         settings = Settings(**nested({key: found.value for key, found in values.items()}))
     except ValidationError as error:
         raise _conflict(error, values) from None
-    return Loaded(settings, {key: values[key].origin for key in keys})
+    return Loaded(settings, {key: values[key].origin for key, _ in values_of(settings)})
 
 
 def describe(loaded: Loaded) -> list[tuple[str, str, str]]:
     """(dotted key, value as TOML would write it, origin) for every setting, in the order of config.toml."""
-    return [(key, shown(attrgetter(key)(loaded.settings)), origin) for key, origin in loaded.origins.items()]
+    values = dict(values_of(loaded.settings))
+    return [(key, shown(values[key]), origin) for key, origin in loaded.origins.items()]
 
 
 def shipped_file() -> Path:

@@ -1,7 +1,8 @@
 """One layer of settings at a time: a TOML file, the variables, the flags, each as a nested table.
 
 Works for any tree of pydantic models; `config` says which. A dotted key ("turns.pause_ms") names a setting,
-and a layer knows what to call the place where one stands. All errors are ConfigError: the place, the key,
+and a layer knows what to call the place where one stands. A field that is a dict is an open table, whose
+entries have names of their own; those stand in files alone. All errors are ConfigError: the place, the key,
 what is wrong and what would be right.
 """
 
@@ -13,13 +14,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSettingsSource
 
 from voxterm.errors import ConfigError
+
+NAME = r"^[\w-]+$"
+"""What an entry of an open table may be called, like a profile: no dot, since that divides keys."""
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 """How every model of settings is made."""
@@ -90,13 +94,26 @@ def variable_name(key: str) -> str:
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The dotted key of every setting, in the order of the models."""
+    """The dotted key of every setting, in the order of the models; not of what open tables hold."""
     for name, field in model.model_fields.items():
         section = _section_of(field)
-        if section is None:
-            yield prefix + name
-        else:
+        if section is not None:
             yield from known_keys(section, f"{prefix}{name}.")
+        elif _entry_of(field) is None:
+            yield prefix + name
+
+
+def values_of(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every setting, the entries of open tables among them."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        entries = value.items() if isinstance(value, dict) else [("", value)]
+        for entry, held in entries:
+            key = f"{prefix}{name}.{entry}" if entry else prefix + name
+            if isinstance(held, BaseModel):
+                yield from values_of(held, f"{key}.")
+            else:
+                yield key, held
 
 
 def checked_values(model: type[BaseModel], layer: Layer) -> Iterator[tuple[str, Any]]:
@@ -106,8 +123,8 @@ def checked_values(model: type[BaseModel], layer: Layer) -> Iterator[tuple[str, 
     """
     keys = list(known_keys(model))
     known = keys + [key.rpartition(".")[0] for key in keys if "." in key]  # a section can be misspelt too
-    for key, field, raw in _leaves(model, layer.table, layer.origin, known):
-        yield key, _checked(field, raw, f"{layer.origin(key)}: {key}", layer.lifts_text)
+    for key, kind, raw in _leaves(model, layer.table, layer.origin, known):
+        yield key, _checked(kind, raw, f"{layer.origin(key)}: {key}", layer.lifts_text)
 
 
 def nested(flat: Mapping[str, object]) -> dict[str, Any]:
@@ -123,13 +140,14 @@ def nested(flat: Mapping[str, object]) -> dict[str, Any]:
 
 
 def shown(value: object) -> str:
-    """A value as TOML writes it; tables and lists only by their kind."""
+    """A value as TOML writes it; tables, and lists of anything but texts, only by their kind."""
     if value is None:
         return "not set"
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
-        return "a list"
+        of_texts = value and all(isinstance(one, str) for one in value)
+        return f"[{', '.join(map(shown, value))}]" if of_texts else "a list"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str) else str(value)
 
 
@@ -145,18 +163,39 @@ def _syntax_error(path: Path, origin: str, message: str) -> ConfigError:
 
 def _leaves(
     model: type[BaseModel], table: Mapping[str, Any], origin: Origin, known: list[str], prefix: str = ""
-) -> Iterator[tuple[str, FieldInfo, Any]]:
-    """(dotted key, its field, its raw value) for every value in a table, in the table's order."""
+) -> Iterator[tuple[str, Any, Any]]:
+    """(dotted key, the type it takes, its raw value) for every value in a table, in the table's order."""
     for name, raw in table.items():
         key = prefix + name
         field = model.model_fields.get(name)
         if field is None:
             raise ConfigError(f"{origin(key)}: {key}: there is no such setting", _nearest(key, known))
-        section = _section_of(field)
-        if section is None:
-            yield key, field, raw
-        elif isinstance(raw, dict):
+        section, entry = _section_of(field), _entry_of(field)
+        if section is None and entry is None:
+            yield key, Annotated[field.annotation, field], raw
+        elif not isinstance(raw, dict):
+            what = f"{origin(key)}: {key} is {_short(raw)}, but it is a section"
+            raise ConfigError(what, f"write [{key}] and its settings below it")
+        elif section is not None:
             yield from _leaves(section, raw, origin, known, f"{key}.")
+        else:
+            yield from _entries(entry, raw, origin, key)
+
+
+def _entries(
+    entry: Any, table: Mapping[str, Any], origin: Origin, place: str
+) -> Iterator[tuple[str, Any, Any]]:
+    """As `_leaves`, for an open table whose entries are all of one type."""
+    for name, raw in table.items():
+        key = f"{place}.{name}"
+        if not re.fullmatch(NAME, name):
+            what = f"{origin(key)}: {place} has an entry {json.dumps(name, ensure_ascii=False)}"
+            raise ConfigError(what, "name it by letters, digits, - and _")
+        if not (isinstance(entry, type) and issubclass(entry, BaseModel)):
+            yield key, entry, raw
+        elif isinstance(raw, dict):
+            known = [f"{key}.{one}" for one in known_keys(entry)]
+            yield from _leaves(entry, raw, origin, known, f"{key}.")
         else:
             what = f"{origin(key)}: {key} is {_short(raw)}, but it is a section"
             raise ConfigError(what, f"write [{key}] and its settings below it")
@@ -167,8 +206,12 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _checked(field: FieldInfo, raw: Any, place: str, lifts_text: bool) -> Any:
-    kind: Any = Annotated[field.annotation, field]
+def _entry_of(field: FieldInfo) -> Any:
+    """What the entries of an open table are; None for any other field."""
+    return get_args(field.annotation)[1] if get_origin(field.annotation) is dict else None
+
+
+def _checked(kind: Any, raw: Any, place: str, lifts_text: bool) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(kind, config=STRICT)
     try:
         if lifts_text and isinstance(raw, str):
@@ -186,6 +229,7 @@ def _takes(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(shown(one) for one in schema["enum"])
     words = {
+        "array": "a list of texts",
         "integer": "a whole number",
         "number": "a number",
         "boolean": "true or false",

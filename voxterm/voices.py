@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Voice
 from voxterm.errors import VoiceError
 
@@ -26,11 +27,6 @@ REQUIRED = frozenset(field.name for field in fields(Voice) if field.default is M
 LISTS = frozenset({"tags"})
 TAG = re.compile(r"<[a-z_]+>")
 AUTO = "auto"
-FIRST_VOICES: Mapping[str, str] = {"espeak": "english", "orpheus": "tara"}
-"""Who speaks where no voice was chosen."""
-
-OPEN_ENGINES = ("espeak",)
-"""Engines whose voices need no file: `espeak:de` is eSpeak's own voice for German."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ class Catalogue:
         if name in self.voices:
             return self.voices[name]
         engine, colon, speaker = name.partition(":")
-        if colon and speaker and engine in OPEN_ENGINES:
+        if colon and speaker and engine in ENGINES and ENGINES[engine].has_open_voices:
             return Voice(name, engine, language=speaker, speaker=speaker)
         near = get_close_matches(name, self.voices, n=3) or sorted(self.voices)[:5]
         raise VoiceError(f'there is no voice "{name}"', f"near are {', '.join(near)}" if near else "")
@@ -85,7 +81,7 @@ class Catalogue:
             VoiceError: there is no such voice, or the engine does not know its language.
         """
         if name == AUTO:
-            return self.find(FIRST_VOICES[engine]), ""
+            return self.find(ENGINES[engine].first_voice), ""
         voice = self.find(name)
         if voice.engine == engine:
             return voice, ""

@@ -7,9 +7,12 @@ import os
 import shutil
 from pathlib import Path
 
-from voxterm.bench.models import Subject, subject
+from voxterm.bench.models import BOTH, Subject, subject
 from voxterm.cli.casting import wishes_of
-from voxterm.config import EngineSettings, OrpheusSettings, Settings, VoxtralSettings
+from voxterm.config import Settings
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.orpheus import OrpheusSettings
+from voxterm.engines.declared.voxtral import VoxtralSettings
 from voxterm.engines.protocols import Voice
 
 TARA = Voice("tara", "orpheus", "en", "tara", checkpoint="canopylabs/orpheus-3b-0.1-ft")
@@ -27,7 +30,7 @@ def settings_with(voxtral: Path, orpheus: Path, snac: Path) -> Settings:
 
 def subject_of(voxtral: Path, orpheus: Path, snac: Path) -> Subject:
     settings = settings_with(voxtral, orpheus, snac)
-    return subject(settings, TARA, wishes_of(settings), "cpu", os.environ)
+    return subject(settings, BOTH, wishes_of(settings), "cpu", os.environ, TARA)
 
 
 def without_weights(checkpoint: Path, folder: Path) -> Path:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from voxterm.__main__ import main
-from voxterm.bench.stand_ins import write_stand_ins
+from voxterm.bench.models import with_stand_ins
+from voxterm.config import Settings
 from voxterm.gpu import Nvml
 
 Bench = Callable[..., Any]
@@ -75,20 +76,18 @@ def test_random_weights_take_stand_ins_and_remove_them(
 ) -> None:
     """Small ones here: the flag itself writes those of the published sizes."""
 
-    def small(folder: Path) -> dict[str, Path]:
-        places = write_stand_ins(folder)
-        for name in ("voxtral", "orpheus"):
-            path = places[name] / "config.json"
-            config = json.loads(path.read_text(encoding="utf-8"))
-            text = config.get("text_config", config)
-            text.update(num_hidden_layers=1, hidden_size=64, intermediate_size=128, head_dim=16)
-            text.update(num_attention_heads=4, num_key_value_heads=2)
-            path.write_text(json.dumps(config), encoding="utf-8")
-        return places
+    def small(settings: Settings, engines: Collection[str], folder: Path) -> Settings:
+        made = with_stand_ins(settings, engines, folder)
+        path = folder / "orpheus" / "config.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config.update(num_hidden_layers=1, hidden_size=64, intermediate_size=128, head_dim=16)
+        config.update(num_attention_heads=4, num_key_value_heads=2)
+        path.write_text(json.dumps(config), encoding="utf-8")
+        return made
 
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("voxterm.bench.models.write_stand_ins", small)
+    monkeypatch.setattr("voxterm.bench.models.with_stand_ins", small)
     found = bench("tts", "--weights", "random", "--text", "Hi.", "--runs", "1", "--device", "cpu", "--json")
     assert found["figures"]["stray_tokens"]["p50"] == 0
     assert any("random" in note for note in found["notes"])

@@ -14,8 +14,10 @@ from enum import Enum
 
 from voxterm.cli.casting import cast_of
 from voxterm.cli.wiring import devices_of
-from voxterm.config import ElizaSettings, EngineSettings, Settings
+from voxterm.config import Settings
 from voxterm.conversation import Conversation
+from voxterm.engines.declared.embedded import ElizaSettings
+from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.events import Event, Mark
 
 

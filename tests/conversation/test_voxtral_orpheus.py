@@ -17,8 +17,11 @@ from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker, Re
 from voxterm.audio.wav import read_audio
 from voxterm.cli.casting import cast_of
 from voxterm.clock import SkippingClock
-from voxterm.config import EngineSettings, OrpheusSettings, Settings, TurnSettings, VoxtralSettings
+from voxterm.config import Settings, TurnSettings
 from voxterm.conversation import Cast, Conversation, Devices
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.orpheus import OrpheusSettings
+from voxterm.engines.declared.voxtral import VoxtralSettings
 from voxterm.engines.protocols import (
     AudioEncoded,
     Delta,
@@ -89,13 +92,14 @@ def converse(settings: Settings, clips: list[Samples], *, talks_over: bool = Fal
 
 def by_hand(settings: Settings, audio: Samples, history: list[Message]) -> tuple[str, str]:
     """What Voxtral makes of the audio when it is asked alone: transcript and reply."""
-    engine: Any = placed_exactly(cast_of(settings)).understanding
+    cast = placed_exactly(cast_of(settings))
+    engine: Any = cast.understanding
     assert isinstance(engine, SpeechLanguageModel)
     engine.load(lambda done, total: None)
     try:
         engine.begin()
         engine.hear(audio)
-        items = list(engine.answer(history))
+        items = list(engine.answer([Message("system", cast.personality.told(cast.voice)), *history]))
     finally:
         engine.close()
     assert isinstance(items[0], AudioEncoded)

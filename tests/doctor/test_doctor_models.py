@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +13,17 @@ from scenes import one
 from voxterm.doctor.finding import Finding
 from voxterm.doctor.gpus import Trouble
 from voxterm.doctor.models import Chosen, ProfileState, checkpoint_findings, profile_states, profile_that_runs
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.registry import profiles
 from voxterm.errors import ConfigError
 from voxterm.gpu import GB
 from voxterm.plan import Machine, Wishes, imagined_machine
 
 NO_GPU = Machine(None, "there is no GPU to use")
+PROFILES = profiles(
+    {"voxtral-orpheus": ["voxtral", "orpheus"], "embedded": ["pocketsphinx", "eliza", "espeak"]},
+    EngineSettings(),
+)
 BIG = imagined_machine(80 * GB)
 REPOS = {"voxtral": "someone/voxtral", "orpheus": "someone/orpheus", "snac": "someone/snac"}
 
@@ -25,15 +32,15 @@ REPOS = {"voxtral": "someone/voxtral", "orpheus": "someone/orpheus", "snac": "so
 def here(voxtral_folder: Path, orpheus_folder: Path, snac_folder: Path) -> Wishes:
     """All checkpoints are on this machine."""
     folders = {"voxtral": voxtral_folder, "orpheus": orpheus_folder, "snac": snac_folder}
-    return Wishes(checkpoints={name: str(folder) for name, folder in folders.items()})
+    return Wishes(profiles=PROFILES, checkpoints={name: str(folder) for name, folder in folders.items()})
 
 
 def states(
-    profile: str, wishes: Wishes, machine: Machine, *, packages: bool = True, torch: Trouble | None = None
+    profile: str, wishes: Wishes, machine: Machine, *, torch: Trouble | None = None
 ) -> tuple[ProfileState, str]:
     """The profile of models, and the profile that would run."""
     chosen = Chosen(profile, wishes)
-    found = profile_states(chosen, machine, {}, has_packages=packages, torch=torch)
+    found = profile_states(chosen, machine, {}, torch=torch)
     assert [state.name for state in found] == ["voxtral-orpheus", "embedded"]
     assert found[1].runs, "the embedded one always does"
     return found[0], profile_that_runs(profile, found)
@@ -58,7 +65,7 @@ def test_a_profile_that_nobody_chose_blocks_nothing(here: Wishes) -> None:
 def test_one_that_was_chosen_and_does_not_fit(
     machine: Machine,
 ) -> None:
-    published = Wishes(checkpoints=REPOS)
+    published = Wishes(profiles=PROFILES, checkpoints=REPOS)
     models, runs = states("voxtral-orpheus", published, machine)
     assert (models.runs, models.finding.verdict, models.finding.blocks) == (False, "bad", True)
     assert "voxterm plan" in models.finding.remedy
@@ -66,8 +73,10 @@ def test_one_that_was_chosen_and_does_not_fit(
 
 
 def test_what_is_missing_is_said_in_its_order(here: Wishes) -> None:
-    absent = Wishes(checkpoints=REPOS)
-    no_packages, _ = states("voxtral-orpheus", absent, BIG, packages=False)
+    absent = Wishes(profiles=PROFILES, checkpoints=REPOS)
+    lacking = replace(absent, lacking={"orpheus": ("snac",)})
+    no_packages, _ = states("voxtral-orpheus", lacking, BIG)
+    assert "snac" in no_packages.finding.what
     assert no_packages.finding.remedy == "pip install 'voxterm[models]'"
     idle = Trouble("the GPU lies idle", "pip install torch")
     broken, _ = states("voxtral-orpheus", absent, BIG, torch=idle)
@@ -116,7 +125,9 @@ def test_checkpoints_that_are_here(here: Wishes, tmp_path: Path) -> None:
     ],
 )
 def test_checkpoints_that_are_not(profile: str, wanted: bool, verdict: str, tmp_path: Path) -> None:
-    findings = looked_at(Wishes(checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, profile, wanted)
+    findings = looked_at(
+        Wishes(profiles=PROFILES, checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, profile, wanted
+    )
     for model, repo in REPOS.items():
         found = one(findings, model)
         assert (found.verdict, found.blocks) == (verdict, profile == "voxtral-orpheus")
@@ -134,7 +145,9 @@ def test_a_download_that_broke_off(tmp_path: Path) -> None:
     (snapshot / "config.json").write_text('{"architectures": ["VoxtralForConditionalGeneration"]}')
     with (repo / "blobs/abc.incomplete").open("wb") as file:
         file.truncate(3 * GB)  # a hole: nothing is written
-    findings = looked_at(Wishes(checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, wanted=False)
+    findings = looked_at(
+        Wishes(profiles=PROFILES, checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, wanted=False
+    )
     found = one(findings, "voxtral")
     assert (found.verdict, found.remedy) == ("warn", "voxterm fetch someone/voxtral")
     assert "3.0 GB of it are" in found.what
@@ -145,7 +158,7 @@ def test_a_disk_that_is_too_small_and_a_hub_that_may_not_be_asked(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * GB))
     environ = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    findings = looked_at(Wishes(checkpoints=REPOS), environ)
+    findings = looked_at(Wishes(profiles=PROFILES, checkpoints=REPOS), environ)
     cache = one(findings, "cache")
     assert cache.verdict == "warn"
     assert "HF_HOME" in cache.remedy

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scripted_orpheus import TARA, FakeModel, decoded, fake, frames, samples_of, tokens
 
-from voxterm.config import EngineSettings
+from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.decoding import Sampling
 from voxterm.engines.orpheus import ENGLISH, SPEAKERS, Orpheus, OrpheusSettings, placed
 from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
@@ -206,11 +206,11 @@ def test_unknown_speakers_are_named_with_the_nearest() -> None:
 
 
 def test_its_section_of_the_settings_is_taken_as_it_stands() -> None:
-    section = EngineSettings().orpheus.model_dump()
-    engine = placed(Placement("cpu", "bf16", 99_999), **section)
+    section = EngineSettings().orpheus
+    engine = placed(Placement("cpu", "bf16", 99_999), section)
     assert engine._settings == OrpheusSettings()
-    assert engine.placement == Placement("cpu", "bf16", section["context_tokens"])
-    engine = placed(Placement("cpu", "bf16", 700), **(section | {"checkpoint": "own/model", "seed": 3}))
+    assert engine.placement == Placement("cpu", "bf16", section.context_tokens)
+    engine = placed(Placement("cpu", "bf16", 700), section.model_copy(update={"checkpoint": "own/model", "seed": 3}))
     assert engine.placement.context_tokens == 700
     assert engine._settings == OrpheusSettings("own/model", seed=3)
 

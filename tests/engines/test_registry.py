@@ -5,19 +5,19 @@ import sys
 
 import pytest
 
-from voxterm.config import EngineSettings
+from voxterm.config import Settings
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Placement, TurnDetector
 from voxterm.engines.registry import (
-    PLACED,
-    PROFILES,
     TURN_DETECTORS,
     VADS,
-    Profile,
     build_detector,
     build_synthesizer,
     build_understanding,
     build_vad,
-    profile_with,
+    profile_named,
+    profiles,
 )
 from voxterm.errors import ConfigError
 
@@ -27,7 +27,6 @@ HEAVY = (
     "pocketsphinx",
     "espeakng_loader",
     "webrtcvad",
-    "pydantic",
     "torch",
     "textual",
 )
@@ -42,17 +41,41 @@ def test_importing_it_and_the_catalogue_loads_no_engine() -> None:
     assert done.stdout.split() == []
 
 
+PROFILES = profiles(Settings().profiles, EngineSettings())
+PLACEMENTS = {name: Placement("cpu", "float32", 1024) for name in ENGINES}
+
+
 def test_a_model_that_was_not_placed_is_stood_in_for() -> None:
-    name = "voxtral-orpheus"
-    assert profile_with(name, {"voxtral", "orpheus"}) == PROFILES[name]
-    assert profile_with(name, {"voxtral"}) == Profile(name, ("voxtral",), "espeak")
-    assert profile_with(name, {"orpheus"}) == Profile(name, ("pocketsphinx", "eliza"), "orpheus")
-    assert profile_with("embedded", ()) == PROFILES["embedded"]
+    both = PROFILES["voxtral-orpheus"]
+    assert both.without(()) == both
+    assert both.without({"orpheus"}).engines == ("voxtral", "espeak")
+    assert both.without({"voxtral"}).engines == ("pocketsphinx", "eliza", "orpheus")
+    assert both.without({"voxtral", "orpheus"}).engines == PROFILES["embedded"].engines
+
+
+@pytest.mark.parametrize(
+    ("engines", "what", "remedy"),
+    [
+        (["voxtrall", "orpheus"], 'profiles.mine: there is no engine "voxtrall"', '"voxtral"'),
+        (
+            ["orpheus", "voxtral"],
+            "orpheus is a synthesizer, voxtral is a speech language model",
+            '["whisper"',
+        ),
+        (["pocketsphinx", "espeak"], "profiles.mine makes no conversation", '["whisper"'),
+        ([], "it is empty", '["whisper"'),
+    ],
+)
+def test_a_profile_that_makes_no_conversation_says_why(engines: list[str], what: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        profiles({"mine": engines}, EngineSettings())
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
 
 
 def test_an_unknown_profile_or_vad_is_an_error_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="embeded") as caught:
-        profile_with("embeded", ())
+        profile_named("embeded", PROFILES)
     assert '"embedded"' in caught.value.remedy
     with pytest.raises(ConfigError) as caught:
         build_vad("sillero", EngineSettings())
@@ -81,14 +104,11 @@ def test_a_conversation_may_do_without_a_turn_detector() -> None:
     assert '"smart_turn"' in caught.value.remedy
 
 
-PLACEMENTS = {name: Placement("cpu", "float32", 1024) for name in PLACED}
-
-
 @pytest.mark.parametrize("name", PROFILES)
 def test_profiles_name_engines_that_are_there(name: str) -> None:
     profile = PROFILES[name]
     assert profile.name == name
-    understanding = build_understanding(profile, EngineSettings(), PLACEMENTS, "Be brief.")
+    understanding = build_understanding(profile, EngineSettings(), PLACEMENTS)
     assert understanding.name == " + ".join(profile.understanding)
     assert build_synthesizer(profile, EngineSettings(), PLACEMENTS).name == profile.synthesizer
 

@@ -35,6 +35,7 @@ from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW, SentenceEnd
 from voxterm.errors import EngineError
 
 SYSTEM = "Be kind."
+TOLD = Message("system", SYSTEM)
 HISTORY = [Message("user", "Who are you?"), Message("assistant", "A friend.")]
 ON_CPU = Placement("cpu", "float32", 1024)
 GREEDY = VoxtralSettings(reply_tokens=12, transcript_tokens=30, temperature=0.0)
@@ -45,10 +46,8 @@ def long_clip(seconds: float) -> Samples:
     return np.resize(clip("demo-1"), round(seconds * HEARING_RATE_HZ))
 
 
-def loaded(
-    folder: Path, settings: VoxtralSettings = GREEDY, placement: Placement = ON_CPU, system: str = SYSTEM
-) -> Voxtral:
-    engine = Voxtral(placement, str(folder), system, settings)
+def loaded(folder: Path, settings: VoxtralSettings = GREEDY, placement: Placement = ON_CPU) -> Voxtral:
+    engine = Voxtral(placement, str(folder), settings)
     engine.load(no_progress)
     return engine
 
@@ -176,7 +175,7 @@ def test_the_reply_is_what_transformers_generates(
     history: list[Message],
 ) -> None:
     samples = long_clip(seconds)
-    items = answered(greedy, samples, history)
+    items = answered(greedy, samples, [TOLD, *history])
     said: list[dict[str, Any]] = [
         {"role": message.role, "content": [{"type": "text", "text": message.text}]} for message in history
     ]
@@ -193,7 +192,7 @@ def test_the_reply_is_what_transformers_generates(
 def test_a_typed_line_is_answered_as_transformers_does(
     greedy: Voxtral, processor: Any, reference: Any, recorder: Recorder
 ) -> None:
-    list(greedy.answer_text(HISTORY, "Good morning!"))
+    list(greedy.answer_text([TOLD, *HISTORY], "Good morning!"))
     said: list[dict[str, Any]] = [
         {"role": "user", "content": [{"type": "text", "text": f"{SYSTEM}\n\n{HISTORY[0].text}"}]},
         {"role": "assistant", "content": [{"type": "text", "text": HISTORY[1].text}]},

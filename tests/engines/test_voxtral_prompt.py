@@ -22,6 +22,7 @@ from voxterm.errors import CheckpointError, ConfigError, EngineError
 
 SYSTEM = "You are kind. Answer in one sentence."
 LENGTHS_S = [1.0, 11.0, 31.0, 65.0]
+TOLD = Message("system", SYSTEM)
 DIALOGUE = [
     Message("user", "What is the capital of France?"),
     Message("assistant", "Paris, of course."),
@@ -45,7 +46,7 @@ def tekken(voxtral_folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def prompts(tekken: Path) -> VoxtralPrompts:
-    return VoxtralPrompts(tekken, SYSTEM)
+    return VoxtralPrompts(tekken)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_transcription_equals_the_processor(
         sampling_rate=HEARING_RATE_HZ,
         format=["WAV"],
     )
-    ids = VoxtralPrompts(tekken, SYSTEM, language or "auto").transcription(windows(seconds))
+    ids = VoxtralPrompts(tekken, language or "auto").transcription(windows(seconds))
     assert ids == wanted["input_ids"][0].tolist()
 
 
@@ -95,7 +96,7 @@ def test_the_first_turn_equals_the_processor_with_the_system_prompt_before_the_a
     processor: Any, prompts: VoxtralPrompts, seconds: float
 ) -> None:
     content = [{"type": "text", "text": f"{SYSTEM}\n\n"}, {"type": "audio", "base64": wav(seconds)}]
-    ids = prompts.chat([], windows(seconds), room=4096)
+    ids = prompts.chat([TOLD], windows(seconds), room=4096)
     assert ids == of_processor(processor, [], content)
     assert ids.count(AUDIO_ID) == 375 * windows(seconds)
 
@@ -111,7 +112,7 @@ def test_the_tokens_that_end_a_sentence(prompts: VoxtralPrompts) -> None:
 def test_a_later_turn_equals_the_processor(processor: Any, prompts: VoxtralPrompts, seconds: float) -> None:
     opened = [Message("user", f"{SYSTEM}\n\n{DIALOGUE[0].text}"), *DIALOGUE[1:]]
     wanted = of_processor(processor, opened, [{"type": "audio", "base64": wav(seconds)}])
-    assert prompts.chat(DIALOGUE, windows(seconds), room=4096) == wanted
+    assert prompts.chat([TOLD, *DIALOGUE], windows(seconds), room=4096) == wanted
 
 
 def test_a_typed_turn_equals_the_processor(processor: Any, tekken: Path) -> None:
@@ -121,32 +122,34 @@ def test_a_typed_turn_equals_the_processor(processor: Any, tekken: Path) -> None
 
 def test_the_next_prompt_begins_as_the_last_one_did(prompts: VoxtralPrompts) -> None:
     """Else the cache would be of no use from one turn to the next."""
-    first = prompts.chat([], 1, room=4096)
+    first = prompts.chat([TOLD], 1, room=4096)
     opening = first.index(AUDIO_ID) - 1  # before [BEGIN_AUDIO]
     assert opening > 5
-    assert prompts.chat(DIALOGUE, 1, room=4096)[:opening] == first[:opening]
+    assert prompts.chat([TOLD, *DIALOGUE], 1, room=4096)[:opening] == first[:opening]
 
 
 @pytest.mark.parametrize("room", [420, 600, 800, 1000])
 def test_a_long_history_loses_its_oldest_turns(prompts: VoxtralPrompts, room: int) -> None:
     history = dialogue(60)
-    ids = prompts.chat(history, 1, room)
-    kept = next(n for n in range(61) if prompts.chat(history[2 * n :], 1, room=100_000) == ids)
+    ids = prompts.chat([TOLD, *history], 1, room)
+    kept = next(n for n in range(61) if prompts.chat([TOLD, *history[2 * n :]], 1, room=100_000) == ids)
     assert len(ids) <= room
     assert kept > 0
-    fewest = next(n for n in range(61) if len(prompts.chat(history[2 * n :], 1, room=100_000)) <= room)
+    fewest = next(
+        n for n in range(61) if len(prompts.chat([TOLD, *history[2 * n :]], 1, room=100_000)) <= room
+    )
     assert kept <= fewest + (60 - fewest) // 2, "more was dropped than half of what fits"
 
 
 def test_dropping_turns_keeps_the_beginning_for_several_turns(prompts: VoxtralPrompts) -> None:
     """Dropping one turn at each turn would change the whole prompt every time, and cost a long prefill."""
-    openings = {tuple(prompts.chat(dialogue(n), 1, room=1000)[:40]) for n in range(56, 72)}
+    openings = {tuple(prompts.chat([TOLD, *dialogue(n)], 1, room=1000)[:40]) for n in range(56, 72)}
     assert 1 < len(openings) <= 4
 
 
 def test_what_does_not_fit_even_alone_is_an_error(prompts: VoxtralPrompts) -> None:
     with pytest.raises(EngineError, match="room for 300") as error:
-        prompts.chat(DIALOGUE, 1, room=300)
+        prompts.chat([TOLD, *DIALOGUE], 1, room=300)
     assert "shorter turns" in error.value.remedy
     with pytest.raises(EngineError):
         prompts.chat_text([], "word " * 500, room=300)
@@ -163,7 +166,7 @@ def test_what_does_not_fit_even_alone_is_an_error(prompts: VoxtralPrompts) -> No
     ],
 )
 def test_odd_histories_make_a_prompt(prompts: VoxtralPrompts, history: list[Message]) -> None:
-    ids = prompts.chat(history, 1, room=4096)
+    ids = prompts.chat([TOLD, *history], 1, room=4096)
     assert ids[:2] == [1, 3]
     assert ids[-1] == 4
     assert ids.count(AUDIO_ID) == 375
@@ -178,7 +181,7 @@ def test_text_cannot_pretend_to_be_control_tokens(prompts: VoxtralPrompts) -> No
 
 @given(st.text(max_size=60))
 def test_pieces_are_the_bytes_of_the_text(prompts: VoxtralPrompts, text: str) -> None:
-    ids = prompts.chat_text([], "x" + text, room=4096)
+    ids = prompts.chat_text([TOLD], "x" + text, room=4096)
     said = b"".join(prompts.piece(n) for n in ids).decode()
     assert said == f"{SYSTEM}\n\nx{text}"
 

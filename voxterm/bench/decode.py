@@ -21,10 +21,10 @@ import torch
 from voxterm.bench import ceilings, transformers_view
 from voxterm.bench.models import ORPHEUS, VOXTRAL, Subject, loaded
 from voxterm.bench.report import Figure
-from voxterm.config import EngineSettings
 from voxterm.decoding import DecodeLoop, Decoder, Prompt, Sampling, plain
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.errors import InputError
-from voxterm.plan import MODELS
 
 PROMPT_TOKENS = {VOXTRAL: 400, ORPHEUS: 40}
 """30 seconds of speech and a short dialogue; a sentence."""
@@ -280,9 +280,14 @@ def _capacity(name: str, most: int, tokens: int) -> int:
     return min(most, 1 << (PROMPT_TOKENS[name] + tokens - 1).bit_length())
 
 
+def _rows(name: str) -> int:
+    model = ENGINES[name].model
+    return model.rows if model else 1
+
+
 def notes(given: Subject, names: Sequence[str], rows: int | None) -> list[str]:
     """What a reader of the figures has to know."""
     told = ", ".join(
-        f"{name} {rows or MODELS[name].rows} at once behind {PROMPT_TOKENS[name]} tokens" for name in names
+        f"{name} {rows or _rows(name)} at once behind {PROMPT_TOKENS[name]} tokens" for name in names
     )
     return [f"every rate is of one row: {told}", *given.notes(names)]

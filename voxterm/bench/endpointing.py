@@ -19,7 +19,7 @@ import numpy as np
 
 from voxterm.audio.wav import read_audio
 from voxterm.bench.hesitations import people
-from voxterm.config import EngineSettings, TurnSettings
+from voxterm.config import TurnSettings
 from voxterm.conversation import Cast
 from voxterm.conversation.loading import load_engine
 from voxterm.engines import registry
@@ -94,7 +94,7 @@ def said_in(files: Sequence[Path]) -> Iterator[tuple[str, Samples]]:
 
 def hesitating() -> Iterator[tuple[str, Samples]]:
     """Name and samples of sentences with silences put in, spoken by eSpeak NG."""
-    synthesizer = registry.build_synthesizer(registry.EMBEDDED, EngineSettings(), {})
+    synthesizer = registry.build_embedded_voice()
     load_engine(synthesizer, lambda event: None)
     yield from people(synthesizer)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voxterm.bench.stand_ins import write_stand_ins
 from voxterm.checkpoints import find
 from voxterm.config import Settings
 from voxterm.engines import registry
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Engine, Placement, Voice
 from voxterm.errors import EngineLoadError, EngineMemoryError, InputError
 from voxterm.gpu import CUDA_CONTEXT_BYTES, Nvml, read_ram
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     import torch
 
 VOXTRAL, ORPHEUS, CODEC = "voxtral", "orpheus", "snac"
-PROFILE = "voxtral-orpheus"
+BOTH = (VOXTRAL, ORPHEUS)
+MEASURED = "measured"
+"""What the profile of the measured engines is called in their plan."""
+
 CPU = "cpu"
 SEED = 0
 
@@ -35,8 +39,8 @@ class Subject:
 
     settings: Settings
     plan: Plan
-    voice: Voice
-    memory_limit_bytes: int | None = None  # of the GPU, for this process
+    wishes: Wishes
+    voice: Voice | None = None
     tell: Callable[[str], None] = lambda part: None  # which part of a measurement now begins
 
     @property
@@ -59,10 +63,14 @@ class Subject:
         return self.plan.placements[model]
 
     def checkpoint(self, model: str) -> str:
-        """The name of a model's checkpoint."""
-        engines = self.settings.engines
-        own = {VOXTRAL: engines.voxtral.checkpoint, CODEC: engines.orpheus.codec}
-        return own.get(model, engines.orpheus.checkpoint)
+        """The name of a model's or codec's checkpoint."""
+        return self.wishes.checkpoints[model]
+
+    @property
+    def speaker(self) -> Voice:
+        """Who speaks, in a measurement of speech."""
+        assert self.voice is not None
+        return self.voice
 
     def is_random(self, model: str) -> bool:
         """Whether its weights are drawn, so that it babbles."""
@@ -84,19 +92,25 @@ class Subject:
 
 
 def subject(
-    settings: Settings, voice: Voice, wishes: Wishes, device: str | None, environ: Mapping[str, str]
+    settings: Settings,
+    engines: Sequence[str],
+    wishes: Wishes,
+    device: str | None,
+    environ: Mapping[str, str],
+    voice: Voice | None = None,
 ) -> Subject:
-    """Plan the models of the settings, which name a checkpoint for each.
+    """Plan some engines of the settings, which name a checkpoint for each.
 
     Args:
-        voice: who speaks, whatever checkpoint she belongs to.
         device: "cpu" or "cuda:N"; None: the GPU if there is one.
+        voice: who speaks, whatever checkpoint she belongs to.
 
     Raises:
         InputError: there is no such device.
         EngineLoadError: the installed torch cannot use it.
     """
-    plan = plan_for(PROFILE, wishes, environ, machine_at(device, environ))
+    wishes = replace(wishes, profiles={MEASURED: registry.Profile(MEASURED, tuple(engines))})
+    plan = plan_for(MEASURED, wishes, environ, machine_at(device, environ))
     devices = {placement.device for placement in plan.placements.values()}
     if any(name != CPU for name in devices):
         import torch
@@ -105,8 +119,8 @@ def subject(
             raise EngineLoadError(
                 "the installed torch cannot use the GPU", "install torch for CUDA, or give --device cpu"
             )
-    own_voice = replace(voice, checkpoint=settings.engines.orpheus.checkpoint)
-    return Subject(settings, plan, own_voice, wishes.memory_limit_bytes)
+    own_voice = replace(voice, checkpoint=wishes.checkpoints.get(voice.engine, "")) if voice else None
+    return Subject(settings, plan, wishes, own_voice)
 
 
 def machine_at(device: str | None, environ: Mapping[str, str]) -> Machine:
@@ -130,17 +144,24 @@ def machine_at(device: str | None, environ: Mapping[str, str]) -> Machine:
     return Machine(gpu, ram=read_ram())
 
 
-def with_stand_ins(settings: Settings, folder: Path) -> Settings:
+def with_stand_ins(settings: Settings, engines: Collection[str], folder: Path) -> Settings:
     """The settings with checkpoints of the published sizes, written there, whose weights are drawn."""
-    places = write_stand_ins(folder)
-    engines = settings.engines
-    voxtral = engines.voxtral.model_copy(update={"checkpoint": str(places[VOXTRAL])})
-    orpheus = engines.orpheus.model_copy(
-        update={"checkpoint": str(places[ORPHEUS]), "codec": str(places[CODEC])}
-    )
-    return settings.model_copy(
-        update={"engines": engines.model_copy(update={"voxtral": voxtral, "orpheus": orpheus})}
-    )
+    sections: dict[str, Any] = {}
+    for engine in (ENGINES[name] for name in engines):
+        if engine.model is None or not engine.stand_in:
+            continue
+        update = {"checkpoint": _written(engine.stand_in, folder / engine.name)}
+        if engine.codec_stand_in:
+            update["codec"] = _written(engine.codec_stand_in, folder / engine.model.codec_name)
+        sections[engine.name] = getattr(settings.engines, engine.name).model_copy(update=update)
+    return settings.model_copy(update={"engines": settings.engines.model_copy(update=sections)})
+
+
+def _written(place: str, folder: Path) -> str:
+    """The folder of a stand-in that "module:name" has written."""
+    module, _, name = place.partition(":")
+    getattr(import_module(module), name)(folder)
+    return str(folder)
 
 
 @contextmanager
@@ -184,21 +205,16 @@ def take_up(engine: Engine) -> None:
 
 def built(given: Subject, model: str) -> Any:
     """The engine of a model, not loaded yet. Measurements look inside it, so it has no narrower type."""
-    profile, settings = registry.PROFILES[PROFILE], given.settings
-    if model == VOXTRAL:
-        return registry.build_understanding(
-            profile, settings.engines, given.plan.placements, settings.dialogue.system_prompt
-        )
-    return registry.build_synthesizer(profile, settings.engines, given.plan.placements)
+    return registry.build(model, given.settings.engines, given.plan.placements)
 
 
 def limit_memory(given: Subject) -> None:
     """Hold the process to its limit: torch then refuses what goes beyond, as a smaller GPU would."""
     device = given.device
-    if given.memory_limit_bytes is None or device.type != "cuda":
+    if given.wishes.memory_limit_bytes is None or device.type != "cuda":
         return
     import torch
 
     total_bytes = torch.cuda.get_device_properties(device).total_memory
-    share = (given.memory_limit_bytes - CUDA_CONTEXT_BYTES) / total_bytes
+    share = (given.wishes.memory_limit_bytes - CUDA_CONTEXT_BYTES) / total_bytes
     torch.cuda.set_per_process_memory_fraction(min(max(share, 0.0), 1.0), device)

@@ -178,7 +178,7 @@ class Talk:
     def _speak(self, understood: Future[Any], stamps: Stamps, pieces: Queue[str]) -> int:
         """Speak the first piece; the tokens that its first chunk took."""
         first_chunk_tokens = 0
-        for item in self._orpheus.speak(_first(pieces, understood), self._given.voice):
+        for item in self._orpheus.speak(_first(pieces, understood), self._given.speaker):
             now_s = time.monotonic()
             if isinstance(item, SpeechTokens):
                 stamps.first_speech_s = now_s

@@ -43,12 +43,12 @@ def measure(given: Subject, text: str, runs: int) -> dict[str, Figure]:
     with loaded(given, MODELS) as engines:
         engine = engines[ORPHEUS]
         watched = watch_orpheus(engine, is_random=given.is_random(ORPHEUS))
-        speak(engine, text, given.voice)
+        speak(engine, text, given.speaker)
         speeches, seen, strays = [], [], []
         for run in range(runs):
             given.tell(f"speaking, {run + 1} of {runs}")
             before = engine.stray_tokens
-            speeches.append(speak(engine, text, given.voice))
+            speeches.append(speak(engine, text, given.speaker))
             seen.append(watched.seen)
             strays.append(float(engine.stray_tokens - before))
         return figures(speeches, seen) | {"stray_tokens": Figure(strays, "tokens")}

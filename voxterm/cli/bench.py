@@ -6,9 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,17 +15,12 @@ from typing import TYPE_CHECKING
 from voxterm.audio.wav import read_audio
 from voxterm.bench import report
 from voxterm.cli import printing
-from voxterm.cli.casting import (
-    INSTALL_PACKAGES,
-    MODEL_PACKAGES,
-    WITHOUT_PACKAGES,
-    cast_of,
-    wishes_of,
-)
+from voxterm.cli.casting import INSTALL_PACKAGES, WITHOUT_PACKAGES, cast_of, wishes_of
 from voxterm.cli.parser import CONVERSATION_PARTS
 from voxterm.cli.wiring import demo_clips, headless_settings_of
 from voxterm.config import Settings
-from voxterm.engines.protocols import Samples
+from voxterm.engines.declared.engines import ENGINES
+from voxterm.engines.protocols import Samples, Voice
 from voxterm.errors import EngineLoadError
 from voxterm.gpu import parse_size
 from voxterm.voices import Catalogue, voices_folder
@@ -107,11 +101,10 @@ def _endpointing(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _decode(arguments: argparse.Namespace) -> dict[str, object]:
-    with _subject(arguments) as given:
+    names = ("voxtral", "orpheus") if arguments.model == "both" else (arguments.model,)
+    with _subject(arguments, names) as given:
         from voxterm.bench import decode
-        from voxterm.bench.models import ORPHEUS, VOXTRAL
 
-        names = (VOXTRAL, ORPHEUS) if arguments.model == "both" else (arguments.model,)
         figures = decode.measure(
             given, names, tokens=arguments.tokens, rows=arguments.rows, together=arguments.together
         )
@@ -119,7 +112,7 @@ def _decode(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _tts(arguments: argparse.Namespace) -> dict[str, object]:
-    with _subject(arguments) as given:
+    with _subject(arguments, ("orpheus",)) as given:
         from voxterm.bench import tts
 
         figures = tts.measure(given, arguments.text or tts.TEXT, arguments.runs)
@@ -128,7 +121,7 @@ def _tts(arguments: argparse.Namespace) -> dict[str, object]:
 
 def _reply(arguments: argparse.Namespace) -> dict[str, object]:
     clips: list[Samples] = [read_audio(file) for file in arguments.files] or demo_clips()
-    with _subject(arguments) as given:
+    with _subject(arguments, ("voxtral", "orpheus")) as given:
         from voxterm.bench import reply
 
         figures = reply.measure(given, clips, arguments.turns)
@@ -136,7 +129,7 @@ def _reply(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _memory(arguments: argparse.Namespace) -> dict[str, object]:
-    with _subject(arguments) as given:
+    with _subject(arguments, ("voxtral", "orpheus")) as given:
         from voxterm.bench import memory
 
         figures = memory.measure(given, demo_clips()[0])
@@ -162,40 +155,37 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
 
 
 @contextmanager
-def _subject(arguments: argparse.Namespace) -> Iterator[Subject]:
-    """The models of the flags and settings, planned.
+def _subject(arguments: argparse.Namespace, engines: Sequence[str]) -> Iterator[Subject]:
+    """These engines by the flags and settings, planned.
 
     Raises:
         EngineLoadError: their packages are not installed.
     """
-    if not all(find_spec(package) for package in MODEL_PACKAGES):
-        raise EngineLoadError(WITHOUT_PACKAGES, INSTALL_PACKAGES)
-    from voxterm.bench.models import ORPHEUS, subject
+    lacking = [line for name in engines for line in ENGINES[name].lacking()]
+    if lacking:
+        raise EngineLoadError(f"{WITHOUT_PACKAGES}: {', '.join(lacking)}", INSTALL_PACKAGES)
+    from voxterm.bench.models import subject, with_stand_ins
 
     settings = headless_settings_of(arguments)
-    voice, _ = Catalogue.read(voices_folder()).voice_for(settings.speech.voice, ORPHEUS)
-    with _checkpoints(arguments, settings, voice.checkpoint) as ready:
-        wishes = wishes_of(ready)
+    voice = _voice(settings, engines[-1])
+    with ExitStack() as things:
+        if arguments.weights == "random":
+            folder = things.enter_context(TemporaryDirectory(prefix="voxterm-bench-"))
+            settings = with_stand_ins(settings, engines, Path(folder))
+        wishes = wishes_of(settings)
         if arguments.precision:
             wishes = replace(wishes, precision=arguments.precision)
         if arguments.gpu_memory:
             wishes = replace(wishes, memory_limit_bytes=parse_size(arguments.gpu_memory))
-        given = subject(ready, voice, wishes, arguments.device, os.environ)
+        given = subject(settings, engines, wishes, arguments.device, os.environ, voice)
         yield replace(given, tell=_tell)
 
 
-@contextmanager
-def _checkpoints(arguments: argparse.Namespace, settings: Settings, of_voice: str) -> Iterator[Settings]:
-    """The settings with a checkpoint for each model: stand-ins, or those that they and the voice name."""
-    from voxterm.bench.models import with_stand_ins
-
-    if arguments.weights == "random":
-        with TemporaryDirectory(prefix="voxterm-bench-") as folder:
-            yield with_stand_ins(settings, Path(folder))
-        return
-    engines = settings.engines
-    orpheus = engines.orpheus.model_copy(update={"checkpoint": engines.orpheus.checkpoint or of_voice})
-    yield settings.model_copy(update={"engines": engines.model_copy(update={"orpheus": orpheus})})
+def _voice(settings: Settings, engine: str) -> Voice | None:
+    """Who speaks with this engine, if it is one that speaks."""
+    if ENGINES[engine].role != "synthesizer":
+        return None
+    return Catalogue.read(voices_folder()).voice_for(settings.speech.voice, engine)[0]
 
 
 def _document(

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from importlib.util import find_spec
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from voxterm.config import EngineSettings, Settings
+from voxterm.config import Settings
 from voxterm.conversation import Cast
 from voxterm.engines import registry
+from voxterm.engines.declared.declaration import Declaration
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Voice
+from voxterm.engines.registry import Profile
 from voxterm.errors import EngineLoadError, VoiceError
 from voxterm.gpu import parse_size
-from voxterm.plan import AUTO, EMBEDDED, PROFILES, Plan, Wishes, plan_for
+from voxterm.personality import Personality
+from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for
 from voxterm.voices import Catalogue, voices_folder
 
-ORPHEUS = "orpheus"
-MODEL_PACKAGES = ("torch", "transformers", "snac", "mistral_common")
 WITHOUT_PACKAGES = "the packages of the speech models are not installed"
 INSTALL_PACKAGES = "install them: pip install 'voxterm[models]', or `make install` where there is a GPU"
 
-TAGS_PROMPT = "Where it fits, and seldom, you may write one of these sounds between words: {tags}."
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Which engines play, and what is loaded where."""
+
+    profile: Profile  # with the embedded engines where a model has no place
+    plan: Plan
+    notes: tuple[str, ...] = ()  # engines that gave way to others
 
 
 def cast_of(settings: Settings) -> Cast:
@@ -31,50 +42,63 @@ def cast_of(settings: Settings) -> Cast:
         EngineLoadError: the profile needs packages that are not installed.
     """
     catalogue = Catalogue.read(voices_folder())
-    plan = plan_of(settings)
-    profile = registry.profile_with(plan.profile, plan.placements)
+    casting = casting_of(settings)
+    profile, plan = casting.profile, casting.plan
     voice, note = catalogue.voice_for(settings.speech.voice, profile.synthesizer)
-    own = _with_checkpoint_of(voice, settings)
+    own = _with_checkpoint_of(voice, settings.engines)
     given_up = plan.gives_up if plan.profile != EMBEDDED else ()
     return Cast(
         profile=profile.name,
         reason=plan.reason,
         vad=registry.build_vad(settings.turns.vad, settings.engines),
         detector=registry.build_detector(settings.turns.detector, settings.engines),
-        understanding=registry.build_understanding(
-            profile, settings.engines, plan.placements, _prompt(settings, voice)
-        ),
+        understanding=registry.build_understanding(profile, settings.engines, plan.placements),
         synthesizer=registry.build_synthesizer(profile, own, plan.placements),
         voice=voice,
-        notes=(*given_up, *([note] if note else [])),
+        personality=Personality(settings.dialogue.system_prompt),
+        notes=(*casting.notes, *given_up, *([note] if note else [])),
         voices=catalogue.for_engine(profile.synthesizer),
     )
 
 
-def plan_of(settings: Settings) -> Plan:
-    """What is loaded where, for the profile of the settings.
+def casting_of(settings: Settings) -> Casting:
+    """Who plays by the profile of the settings, and where.
 
     Raises:
         ConfigError: there is no such profile.
         EngineLoadError: it was asked for by name, and its packages are not installed.
     """
-    if settings.profile in PROFILES and PROFILES[settings.profile] and not _has_packages():
-        raise EngineLoadError(WITHOUT_PACKAGES, INSTALL_PACKAGES)
-    if settings.profile == AUTO and not _has_packages():
-        plan = plan_for(EMBEDDED, Wishes(), os.environ)
-        return replace(plan, reason=f"{WITHOUT_PACKAGES}; {INSTALL_PACKAGES}")
-    return plan_for(settings.profile, wishes_of(settings), os.environ)
+    wishes = wishes_of(settings)
+    notes: tuple[str, ...] = ()
+    if settings.profile != AUTO:
+        wanted = registry.profile_named(settings.profile, wishes.profiles)
+        able, notes = _able(wanted, wishes.lacking)
+        wishes = replace(wishes, profiles={**wishes.profiles, able.name: able})
+    plan = plan_for(settings.profile, wishes, os.environ)
+    profile = wishes.profiles[plan.profile]
+    absent = {engine.name for engine in profile.declared if engine.model} - set(plan.placements)
+    return Casting(profile.without(absent), plan, notes)
 
 
 def wishes_of(settings: Settings) -> Wishes:
-    """What the settings ask of a plan."""
-    voxtral, orpheus = settings.engines.voxtral, settings.engines.orpheus
+    """What the settings ask of a plan.
+
+    Raises:
+        ConfigError: a profile makes no conversation.
+    """
+    models = [engine for engine in ENGINES.values() if engine.model]
+    sections = {engine.name: getattr(settings.engines, engine.name) for engine in models}
+    contexts = {name: getattr(section, "context_tokens", None) for name, section in sections.items()}
     wanted = settings.gpu.precision
     return Wishes(
         precision="bf16" if wanted == "auto" else wanted,
-        context_tokens={"voxtral": voxtral.context_tokens, ORPHEUS: orpheus.context_tokens},
+        context_tokens={name: tokens for name, tokens in contexts.items() if tokens},
         memory_limit_bytes=parse_size(settings.gpu.memory) if settings.gpu.memory else None,
-        checkpoints=_checkpoints(settings),
+        checkpoints={
+            name: place for engine in models for name, place in _checkpoints(engine, settings).items()
+        },
+        profiles=registry.profiles(settings.profiles, settings.engines),
+        lacking={engine.name: lines for engine in ENGINES.values() if (lines := engine.lacking())},
     )
 
 
@@ -84,40 +108,60 @@ def checkpoints_of(profile: str, settings: Settings) -> tuple[str, ...]:
     Raises:
         ConfigError: there is no such profile.
     """
-    name = next(iter(PROFILES)) if profile == AUTO else profile
-    registry.profile_with(name, ())  # refuses an unknown name
-    return tuple(_checkpoints(settings).values()) if PROFILES[name] else ()
+    profiles = registry.profiles(settings.profiles, settings.engines)
+    name = next(iter(profiles)) if profile == AUTO else profile
+    engines = registry.profile_named(name, profiles).declared
+    return tuple(place for engine in engines for place in _checkpoints(engine, settings).values())
 
 
-def _checkpoints(settings: Settings) -> dict[str, str]:
-    """By model of the plan: a folder, or a repository's name."""
+def _checkpoints(engine: Declaration, settings: Settings) -> dict[str, str]:
+    """By model and codec of an engine: a folder, or a repository's name."""
+    if engine.model is None:
+        return {}
+    section = getattr(settings.engines, engine.name)
+    found = {engine.name: section.checkpoint or _voice_of(engine.name, settings).checkpoint}
+    if engine.model.codec:
+        found[engine.model.codec_name] = section.codec
+    return found
+
+
+def _voice_of(engine: str, settings: Settings) -> Voice:
+    """Who would speak with this synthesizer."""
     catalogue = Catalogue.read(voices_folder())
     try:
-        voice, _ = catalogue.voice_for(settings.speech.voice, ORPHEUS)
-    except VoiceError:  # `cast_of` says so, if it is Orpheus that is to speak
-        voice, _ = catalogue.voice_for(AUTO, ORPHEUS)
-    return {
-        "voxtral": settings.engines.voxtral.checkpoint,
-        ORPHEUS: settings.engines.orpheus.checkpoint or voice.checkpoint,
-        "snac": settings.engines.orpheus.codec,
-    }
+        return catalogue.voice_for(settings.speech.voice, engine)[0]
+    except VoiceError:  # `cast_of` says so, if it is this engine that is to speak
+        return catalogue.voice_for(AUTO, engine)[0]
 
 
-def _with_checkpoint_of(voice: Voice, settings: Settings) -> EngineSettings:
-    """The engines' settings, with the voice's checkpoint where they name none."""
-    orpheus = settings.engines.orpheus
-    if orpheus.checkpoint or voice.engine != ORPHEUS:
-        return settings.engines
-    return settings.engines.model_copy(
-        update={ORPHEUS: orpheus.model_copy(update={"checkpoint": voice.checkpoint})}
+def _with_checkpoint_of(voice: Voice, engines: EngineSettings) -> EngineSettings:
+    """The engines' settings, with the voice's checkpoint where its engine's section names none."""
+    section: Any = getattr(engines, voice.engine, None)
+    if not voice.checkpoint or getattr(section, "checkpoint", None) != "":
+        return engines
+    return engines.model_copy(
+        update={voice.engine: section.model_copy(update={"checkpoint": voice.checkpoint})}
     )
 
 
-def _prompt(settings: Settings, voice: Voice) -> str:
-    """The system prompt, with what this voice can do beside words."""
-    told = settings.dialogue.system_prompt
-    return f"{told} {TAGS_PROMPT.format(tags=' '.join(voice.tags))}".strip() if voice.tags else told
+def _able(profile: Profile, lacking: Mapping[str, tuple[str, ...]]) -> tuple[Profile, tuple[str, ...]]:
+    """The profile, with another engine where one gives way since its packages are too old; and that in words.
 
-
-def _has_packages() -> bool:
-    return all(find_spec(package) for package in MODEL_PACKAGES)
+    Raises:
+        EngineLoadError: an engine cannot run, and none takes its place.
+    """
+    notes: list[str] = []
+    engines = []
+    for name in profile.engines:
+        engine = ENGINES[name]
+        lines = lacking.get(name, ())
+        if lines and engine.gives_way_to and engine.gives_way_to not in lacking:
+            other = ENGINES[engine.gives_way_to]
+            notes.append(f"{engine.title} needs {', '.join(lines)}; {other.title} takes its place")
+            engines.append(other.name)
+            continue
+        if lines:
+            what = f"{engine.title} needs packages that are not installed: {', '.join(lines)}"
+            raise EngineLoadError(what, INSTALL_PACKAGES)
+        engines.append(name)
+    return replace(profile, engines=tuple(engines)), tuple(notes)

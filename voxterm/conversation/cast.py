@@ -16,6 +16,9 @@ from voxterm.engines.protocols import (
     Voice,
     VoiceActivityDetector,
 )
+from voxterm.personality import Personality
+
+SILENT_ON_ITSELF = Personality()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Cast:
     understanding: SpeechLanguageModel
     synthesizer: SpeechSynthesizer
     voice: Voice
+    personality: Personality = SILENT_ON_ITSELF
     notes: tuple[str, ...] = ()  # what this cast has less than it could, to be told
     detector: TurnDetector | None = None  # None: the pause and the words decide
     voices: tuple[Voice, ...] = ()  # that the synthesizer can speak with; `voice` need not be among them

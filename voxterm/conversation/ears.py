@@ -42,10 +42,13 @@ class Ears:
         engine: SpeechLanguageModel,
         thread: EngineThread,
         on_partial: Callable[[str], None],
+        told: Callable[[], str] = lambda: "",
     ) -> None:
+        """`told`: what the engine is told before the dialogue, when it is asked; "" for nothing."""
         self._engine = engine
         self._thread = thread
         self._on_partial = on_partial
+        self._told = told
         self._turn = HeardTurn()
 
     @property
@@ -75,20 +78,27 @@ class Ears:
         `unanswered`: turns that were cut off before they were understood. They are by the time this one is
         asked for, since the engine does one thing after the other, and belong at the end of the history.
         """
-        turn = self._turn
-        return self._thread.stream(lambda: self._answered(turn, with_unanswered(history, unanswered)))
+        turn, system = self._turn, self._system()
+        return self._thread.stream(
+            lambda: self._answered(turn, [*system, *with_unanswered(history, unanswered)])
+        )
 
     def answer_text(
         self, history: Sequence[Message], unanswered: Sequence[HeardTurn], text: str
     ) -> Stream[Understood]:
         """Have a typed line answered."""
+        system = self._system()
         return self._thread.stream(
-            lambda: iter(self._engine.answer_text(with_unanswered(history, unanswered), text))
+            lambda: iter(self._engine.answer_text([*system, *with_unanswered(history, unanswered)], text))
         )
 
     def said_again(self, text: str) -> Stream[Understood]:
         """The text as if it were an answer."""
         return self._thread.stream(lambda: iter([Delta(text)]))
+
+    def _system(self) -> list[Message]:
+        told = self._told()
+        return [Message("system", told)] if told else []
 
     def _drained(self, turn: HeardTurn, text: str | None) -> None:
         if text is not None and turn is self._turn:

@@ -77,7 +77,13 @@ class Floor:
         self._take_back_s = settings.turns.take_back_ms / 1000
         self._history = history
         self._tell_listeners = tell
-        self._ears = Ears(cast.understanding, threads.understanding, self._tell_partial)
+        self.personality = cast.personality
+        self._ears = Ears(
+            cast.understanding,
+            threads.understanding,
+            self._tell_partial,
+            lambda: self.personality.told(self.mouth.speaker.voice),
+        )
         self.mouth = Mouth(
             cast.synthesizer,
             threads.synthesizer,

@@ -119,8 +119,7 @@ class _Examination:
         machine = self.findings.look("models", "memory", lambda: asked.machine(facts), Machine(None))
 
         def look_at_profiles() -> list[ProfileState]:
-            has_packages = torch is not None and not packages.lacks_models
-            return profile_states(chosen, machine, facts.environ, has_packages=has_packages, torch=trouble)
+            return profile_states(chosen, machine, facts.environ, torch=trouble)
 
         states: list[ProfileState] = self.findings.look("models", "profile", look_at_profiles, [])
         self.findings.found.extend(state.finding for state in states)

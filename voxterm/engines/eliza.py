@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from voxterm.engines.declared.embedded import ElizaSettings
 from voxterm.engines.protocols import Delta, LoadProgress, Message
 from voxterm.errors import EngineError, EngineLoadError
 
@@ -97,3 +98,8 @@ def _tidy(answer: str) -> str:
     if not any(c.isalnum() for c in spaced):
         return FALLBACK
     return spaced[:1].upper() + spaced[1:]
+
+
+def built(section: ElizaSettings) -> Eliza:
+    """As its section of the settings says."""
+    return Eliza(section.seed)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
 
 from voxterm.checkpoints import find
 from voxterm.decoding import Sampling
+from voxterm.engines.declared import orpheus as declared
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.orpheus_model import ARCHITECTURES, OrpheusModel, load_model
 from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LONGEST_WINDOW_FRAMES, RATE_HZ, SpeechStream
@@ -278,10 +278,11 @@ class Orpheus:
             return self._codec.decode(layers(frames), first_frame)
 
 
-def placed(placement: Placement, checkpoint: str, context_tokens: int, **settings: Any) -> Orpheus:
+def placed(placement: Placement, section: declared.OrpheusSettings) -> Orpheus:
     """As its section of the settings says; the plan may have granted less context than that asks for."""
-    granted = replace(placement, context_tokens=min(placement.context_tokens, context_tokens))
-    return Orpheus(granted, OrpheusSettings(checkpoint=checkpoint or ENGLISH, **settings))
+    granted = replace(placement, context_tokens=min(placement.context_tokens, section.context_tokens))
+    values = section.model_dump(exclude={"checkpoint", "context_tokens"})
+    return Orpheus(granted, OrpheusSettings(checkpoint=section.checkpoint or ENGLISH, **values))
 
 
 def _stretched(speech: Generator[Spoken, None, None], speed: float) -> Iterator[Spoken]:

@@ -1,43 +1,57 @@
-"""Engines by name, and the profiles that say which play together. An engine's module is imported when built.
+"""Engines by name, and the profiles that say which play together.
 
-An engine's own settings are the section of `EngineSettings` named as its module.
+An engine's module is imported when it is built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from voxterm.engines.cascade import Cascade
+from voxterm.engines.declared.declaration import Declaration, Role
+from voxterm.engines.declared.engines import ENGINES
 from voxterm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from voxterm.config import EngineSettings
+    from voxterm.engines.declared.engine_settings import EngineSettings
     from voxterm.engines.protocols import (
+        LanguageModel,
         Placement,
         SpeechLanguageModel,
         SpeechSynthesizer,
+        Transcriber,
         TurnDetector,
         VoiceActivityDetector,
     )
 
 VADS: Mapping[str, str] = {
     "silero": "voxterm.engines.silero_vad:SileroVad",
-    "webrtc": "voxterm.engines.webrtc_vad:WebRtcVad",
+    "webrtc": "voxterm.engines.webrtc_vad:built",
 }
 TURN_DETECTORS: Mapping[str, str] = {"smart_turn": "voxterm.engines.smart_turn:SmartTurn"}
-SPEECH_LANGUAGE_MODELS: Mapping[str, str] = {"voxtral": "voxterm.engines.voxtral:placed"}
-TRANSCRIBERS: Mapping[str, str] = {"pocketsphinx": "voxterm.engines.pocketsphinx:PocketSphinx"}
-LANGUAGE_MODELS: Mapping[str, str] = {"eliza": "voxterm.engines.eliza:Eliza"}
-SYNTHESIZERS: Mapping[str, str] = {
-    "orpheus": "voxterm.engines.orpheus:placed",
-    "espeak": "voxterm.engines.espeak:Espeak",
+
+ORDERS: tuple[tuple[Role, ...], ...] = (
+    ("speech language model", "synthesizer"),
+    ("transcriber", "language model", "synthesizer"),
+)
+"""What a profile consists of."""
+
+EXAMPLE = (
+    'write what hears, what answers and what speaks, like ["whisper", "llm", "kokoro"], '
+    'or ["voxtral", "orpheus"]'
+)
+
+EMBEDDED: Mapping[Role, tuple[str, ...]] = {
+    "speech language model": ("pocketsphinx", "eliza"),
+    "transcriber": ("pocketsphinx",),
+    "language model": ("eliza",),
+    "synthesizer": ("espeak",),
 }
-PLACED = frozenset({"voxtral", "orpheus"})
-"""Engines that need a `Placement`: the memory plan says whether there is one for them."""
+"""Who takes a role whose engine cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +59,54 @@ class Profile:
     """Which engines understand and speak. The VAD is the choice of the settings, whatever the profile."""
 
     name: str
-    understanding: tuple[str, ...]  # a speech language model, or a transcriber and a language model
-    synthesizer: str
+    engines: tuple[str, ...]  # in the order of ORDERS
+    second_choices: tuple[str, ...] = ()  # engines that answer when one of those is away
+
+    @property
+    def understanding(self) -> tuple[str, ...]:
+        """A speech language model, or a transcriber and a language model."""
+        return self.engines[:-1]
+
+    @property
+    def synthesizer(self) -> str:
+        return self.engines[-1]
+
+    @property
+    def declared(self) -> tuple[Declaration, ...]:
+        """All of them, second choices included."""
+        return tuple(ENGINES[name] for name in (*self.engines, *self.second_choices))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an engine of it runs elsewhere."""
+        return any(engine.is_remote for engine in self.declared)
+
+    def without(self, absent: Collection[str]) -> Profile:
+        """The same with the embedded engines in the roles of those that are absent."""
+        engines = (EMBEDDED[ENGINES[name].role] if name in absent else (name,) for name in self.engines)
+        second = tuple(name for name in self.second_choices if name not in absent)
+        return replace(
+            self, engines=tuple(name for names in engines for name in names), second_choices=second
+        )
 
 
-EMBEDDED = Profile("embedded", ("pocketsphinx", "eliza"), "espeak")
-PROFILES: Mapping[str, Profile] = {
-    "voxtral-orpheus": Profile("voxtral-orpheus", ("voxtral",), "orpheus"),
-    "embedded": EMBEDDED,
-}
-
-
-def profile_with(name: str, placed: Collection[str]) -> Profile:
-    """The profile of this name, with the embedded engines where it has a model that was not placed.
+def profiles(written: Mapping[str, Sequence[str]], settings: EngineSettings) -> dict[str, Profile]:
+    """The profiles of the settings by name, the best first.
 
     Raises:
-        ConfigError: no profile has this name.
+        ConfigError: one of them names an engine that is not there, or engines that do not go together.
     """
-    _check("profile", name, PROFILES)
-    profile = PROFILES[name]
-    missing = PLACED - set(placed)
-    understanding = EMBEDDED.understanding if missing & set(profile.understanding) else profile.understanding
-    synthesizer = EMBEDDED.synthesizer if profile.synthesizer in missing else profile.synthesizer
-    return Profile(name, understanding, synthesizer)
+    return {name: _profile(name, tuple(engines), settings) for name, engines in written.items()}
+
+
+def profile_named(name: str, known: Mapping[str, Profile]) -> Profile:
+    """The profile of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    _check("profile", name, known)
+    return known[name]
 
 
 def build_vad(name: str, settings: EngineSettings) -> VoiceActivityDetector:
@@ -77,7 +116,7 @@ def build_vad(name: str, settings: EngineSettings) -> VoiceActivityDetector:
         ConfigError: none has this name.
     """
     _check("VAD", name, VADS)
-    vad: VoiceActivityDetector = _build(VADS[name], settings)
+    vad: VoiceActivityDetector = _built(VADS[name], getattr(settings, f"{name}_vad", None))
     return vad
 
 
@@ -90,42 +129,85 @@ def build_detector(name: str, settings: EngineSettings) -> TurnDetector | None:
     if name == "none":
         return None
     _check("turn detector", name, (*TURN_DETECTORS, "none"))
-    detector: TurnDetector = _build(TURN_DETECTORS[name], settings)
+    detector: TurnDetector = _built(TURN_DETECTORS[name], getattr(settings, name, None))
     return detector
 
 
 def build_understanding(
-    profile: Profile, settings: EngineSettings, placements: Mapping[str, Placement], system_prompt: str
+    profile: Profile, settings: EngineSettings, placements: Mapping[str, Placement]
 ) -> SpeechLanguageModel:
     """What hears and answers in this profile, not loaded yet."""
-    first, *others = profile.understanding
-    if not others:
-        more = {"placement": placements[first], "system_prompt": system_prompt}
-        model: SpeechLanguageModel = _build(SPEECH_LANGUAGE_MODELS[first], settings, **more)
+    if len(profile.understanding) == 1:
+        model: SpeechLanguageModel = build(profile.understanding[0], settings, placements)
         return model
-    return Cascade(_build(TRANSCRIBERS[first], settings), _build(LANGUAGE_MODELS[others[0]], settings))
+    hears, answers = profile.understanding
+    transcriber: Transcriber = build(hears, settings, placements)
+    language_model: LanguageModel = build(answers, settings, placements)
+    for name in profile.second_choices:
+        from voxterm.engines.second_choice import SecondChoice
+
+        language_model = SecondChoice(language_model, build(name, settings, placements))
+    return Cascade(transcriber, language_model)
 
 
 def build_synthesizer(
     profile: Profile, settings: EngineSettings, placements: Mapping[str, Placement]
 ) -> SpeechSynthesizer:
     """What speaks in this profile, not loaded yet."""
-    name = profile.synthesizer
-    more = {"placement": placements[name]} if name in PLACED else {}
-    synthesizer: SpeechSynthesizer = _build(SYNTHESIZERS[name], settings, **more)
+    synthesizer: SpeechSynthesizer = build(profile.synthesizer, settings, placements)
     return synthesizer
 
 
-def _build(place: str, settings: EngineSettings, **more: object) -> Any:
-    """The engine of this "module:name", given its own settings: those of the section named as its module."""
+def build_embedded_voice() -> SpeechSynthesizer:
+    """The synthesizer that is there everywhere, not loaded yet."""
+    synthesizer: SpeechSynthesizer = _built(ENGINES[EMBEDDED["synthesizer"][0]].place, None)
+    return synthesizer
+
+
+def build(name: str, settings: EngineSettings, placements: Mapping[str, Placement]) -> Any:
+    """One engine by its name, not loaded yet: what its role is, nobody can tell from here."""
+    engine = ENGINES[name]
+    own = getattr(settings, name, None)
+    return _built(engine.place, own, *([placements[name]] if engine.model else []))
+
+
+def _built(place: str, section: object | None, *placement: Placement) -> Any:
+    """What "module:name" makes of a placement, where there is a model, and of settings, where it has any."""
     module, _, name = place.partition(":")
-    section = getattr(settings, module.rpartition(".")[2], None)
-    own = section.model_dump() if section is not None else {}
-    return getattr(import_module(module), name)(**own, **more)
+    return getattr(import_module(module), name)(*placement, *([] if section is None else [section]))
 
 
-def _check(what: str, name: str, known: Collection[str]) -> None:
+def _profile(name: str, engines: tuple[str, ...], settings: EngineSettings) -> Profile:
+    place = f"profiles.{name}"
+    for engine in engines:
+        _check("engine", engine, ENGINES, f"{place}: ")
+    roles = tuple(ENGINES[engine].role for engine in engines)
+    if roles not in ORDERS:
+        found = ", ".join(f"{engine} is a {role}" for engine, role in zip(engines, roles, strict=True))
+        raise ConfigError(f"{place} makes no conversation: {found or 'it is empty'}", EXAMPLE)
+    return Profile(name, engines, tuple(_second_choices(engines, settings)))
+
+
+def _second_choices(engines: tuple[str, ...], settings: EngineSettings) -> list[str]:
+    found = []
+    for name in engines:
+        second = getattr(getattr(settings, name, None), "second_choice", "")
+        if not second:
+            continue
+        place = f"engines.{name}.second_choice"
+        _check("engine", second, ENGINES, f"{place}: ")
+        if ENGINES[second].role != ENGINES[name].role or second == name:
+            role = ENGINES[name].role
+            others = [one.name for one in ENGINES.values() if one.role == role and one.name != name]
+            raise ConfigError(
+                f"{place}: {second} cannot stand in for {name}", f"name one of {', '.join(others)}"
+            )
+        found.append(second)
+    return found
+
+
+def _check(what: str, name: str, known: Collection[str], place: str = "") -> None:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
-        raise ConfigError(f'there is no {what} "{name}"', remedy)
+        raise ConfigError(f'{place}there is no {what} "{name}"', remedy)

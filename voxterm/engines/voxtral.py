@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor
 from voxterm.checkpoints import Checkpoint, find
 from voxterm.decoding import DecodeLoop, Prompt, Sampling
 from voxterm.decoding.graph import on_stream
+from voxterm.engines.declared import voxtral as declared
 from voxterm.engines.log_mel import windows_of
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import (
@@ -95,7 +95,6 @@ class Voxtral:
         self,
         placement: Placement,
         checkpoint: str = CHECKPOINT,
-        system_prompt: str = "",
         settings: VoxtralSettings | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,7 +105,6 @@ class Voxtral:
         self.name = "voxtral"
         self.placement = placement
         self._checkpoint = checkpoint
-        self._system_prompt = system_prompt
         self._settings = settings or VoxtralSettings()
         self._now = now
         self._loaded: _Loaded | None = None
@@ -137,9 +135,7 @@ class Voxtral:
         """
         self.close()
         checkpoint = find(self._checkpoint, ARCHITECTURES)
-        prompts = VoxtralPrompts(
-            checkpoint.folder / "tekken.json", self._system_prompt, self._settings.language
-        )
+        prompts = VoxtralPrompts(checkpoint.folder / "tekken.json", self._settings.language)
         self._loaded = within_memory(
             lambda: self._on_device(checkpoint, prompts, progress),
             lambda: self._needs(checkpoint.weight_bytes),
@@ -303,9 +299,13 @@ def is_silence(samples: Samples) -> bool:
     return bool((power < QUIETEST_SPEECH_RMS**2).all())
 
 
-def placed(
-    placement: Placement, system_prompt: str, checkpoint: str, context_tokens: int, **settings: Any
-) -> Voxtral:
+def placed(placement: Placement, section: declared.VoxtralSettings) -> Voxtral:
     """As its section of the settings says; the plan may have granted less context than that asks for."""
-    granted = replace(placement, context_tokens=min(placement.context_tokens, context_tokens))
-    return Voxtral(granted, checkpoint, system_prompt, VoxtralSettings(**settings))
+    granted = replace(placement, context_tokens=min(placement.context_tokens, section.context_tokens))
+    settings = VoxtralSettings(
+        language=section.language,
+        reply_tokens=section.reply_tokens,
+        temperature=section.temperature,
+        top_p=section.top_p,
+    )
+    return Voxtral(granted, section.checkpoint, settings)

@@ -4,8 +4,8 @@ The encoder is given a moment of silence in the place of the turn's audio, and i
 made as long as the audio is: 375 for each window of 30 s. So no sample of the real audio passes through it.
 
 Version 7 of Mistral's instruction format has no system prompt beside audio: the encoder refuses the two
-together. The system prompt therefore opens the person's first message, and stays there when that message
-has become text, so that the next turn's prompt begins as this one did.
+together. The system message therefore opens the person's first one, and stays there when that has become
+text, so that the next turn's prompt begins as this one did.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SILENCE_SAMPLES = 1600  # the encoder pads it to a window
 
 
 class VoxtralPrompts:
-    """Encodes prompts for one checkpoint, one system prompt and one language of the speech."""
+    """Encodes prompts for one checkpoint and one language of the speech."""
 
-    def __init__(self, tekken: Path, system_prompt: str = "", language: str = AUTO) -> None:
+    def __init__(self, tekken: Path, language: str = AUTO) -> None:
         """`language` is what is spoken, as ISO 639-1 like "en", or "auto".
 
         Raises:
@@ -44,7 +44,6 @@ class VoxtralPrompts:
             ConfigError: there is no such language.
         """
         self._tokenizer = _tokenizer(tekken)
-        self._opening = f"{system_prompt.strip()}\n\n" if system_prompt.strip() else ""
         self._silence = _silent_wav()
         self._transcription = self._transcription_of_one_window(language)
 
@@ -76,10 +75,10 @@ class VoxtralPrompts:
         return [token_id for token_id in range(size) if ends_sentence(self.piece(token_id))]
 
     def _fitted(self, history: Sequence[Message], latest: Any, windows: int, room: int) -> list[int]:
-        turns = _turns(history)
+        opening, turns = _opening(history), _turns(history)
         first = self._first_within(turns, room)
         while True:
-            ids = _widened(self._encoded(turns[first:], latest), windows)
+            ids = _widened(self._encoded(opening, turns[first:], latest), windows)
             if len(ids) <= room:
                 return ids
             if first == len(turns):
@@ -96,18 +95,18 @@ class VoxtralPrompts:
                 return _next_block(first, len(turns))
         return 0
 
-    def _encoded(self, turns: Sequence[Sequence[Message]], latest: Any) -> list[int]:
+    def _encoded(self, opening: str, turns: Sequence[Sequence[Message]], latest: Any) -> list[int]:
         from mistral_common.protocol.instruct.chunk import TextChunk
         from mistral_common.protocol.instruct.messages import AssistantMessage, UserMessage
         from mistral_common.protocol.instruct.request import ChatCompletionRequest
 
         said = [message for turn in turns for message in turn]
         if said:
-            said[0] = Message("user", self._opening + said[0].text)
+            said[0] = Message("user", opening + said[0].text)
         elif isinstance(latest, str):
-            latest = self._opening + latest
-        elif self._opening:
-            latest = [TextChunk(text=self._opening), *latest]
+            latest = opening + latest
+        elif opening:
+            latest = [TextChunk(text=opening), *latest]
         kinds: dict[str, Any] = {"user": UserMessage, "assistant": AssistantMessage}
         messages = [kinds[message.role](content=message.text) for message in said]
         messages.append(UserMessage(content=latest))
@@ -163,6 +162,13 @@ def _widened(ids: list[int], windows: int) -> list[int]:
     return [*ids[:at], *[AUDIO_ID] * (TOKENS_PER_WINDOW * (windows - 1)), *ids[at:]]
 
 
+def _opening(history: Sequence[Message]) -> str:
+    """What stands before the first message of the person, a blank line included."""
+    told = " ".join(message.text.strip() for message in history if message.role == "system")
+    text = told.encode("utf-8", "replace").decode()
+    return f"{text}\n\n" if text else ""
+
+
 def _turns(history: Sequence[Message]) -> list[list[Message]]:
     """The history in turns that each begin with the person; what comes before the first one is left out."""
     turns: list[list[Message]] = []
@@ -172,7 +178,7 @@ def _turns(history: Sequence[Message]) -> list[list[Message]]:
             continue
         if message.role == "user":
             turns.append([])
-        if turns:
+        if turns and message.role != "system":
             turns[-1].append(Message(message.role, text))
     return turns
 

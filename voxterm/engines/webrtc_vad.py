@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from voxterm.engines.declared.embedded import WebRtcVadSettings
 from voxterm.engines.protocols import HEARING_RATE_HZ, LoadProgress, Samples
 from voxterm.errors import EngineError, EngineLoadError
 
@@ -82,3 +83,8 @@ class WebRtcVad:
         self._voiced.clear()
         if self._vad is not None:
             self._vad = type(self._vad)(self._mode)  # the library keeps its estimate of the noise inside
+
+
+def built(section: WebRtcVadSettings) -> WebRtcVad:
+    """As its section of the settings says."""
+    return WebRtcVad(section.mode)

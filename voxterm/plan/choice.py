@@ -16,11 +16,12 @@ so more memory never gives a worse plan. Better is, in this order:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
+from voxterm.engines.declared.model import CONTEXT_LOSS
+from voxterm.engines.declared.need import ModelNeed, Parts
 from voxterm.engines.protocols import Placement, Precision
-from voxterm.plan.models import CONTEXT_LOSS, SPEECH_TOKENS_PER_S, ModelNeed, Parts
 
 GB = 1e9
 LADDER: tuple[Precision, ...] = ("float32", "bf16", "int8", "int4")
@@ -70,6 +71,9 @@ class Plan:
     stand_ins: Mapping[str, str]
     missing: Mapping[str, str]  # checkpoint → why it cannot be loaded
     reason: str
+    lacking: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by engine: packages that are not here
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,9 @@ class _Option:
 
     @property
     def is_slow(self) -> bool:
-        """Slower than its role needs. A CPU has to be fast enough for speech, whatever it runs."""
+        """Slower than its role needs. On a CPU a model has to be small, or fast by a rule of its own."""
         if self.is_on_cpu:
-            return (self.tokens_per_s or 0.0) < SPEECH_TOKENS_PER_S
+            return not self.need.suits_cpu and (self.tokens_per_s or 0.0) < self.need.cpu_tokens_per_s
         needed = self.need.real_time_tokens_per_s
         return needed is not None and self.tokens_per_s is not None and self.tokens_per_s < needed
 
@@ -225,9 +229,9 @@ def _given_up(
     if option.is_slow and speed is not None:
         yield (
             f"{need.title}: at most {speed:.0f} tokens/s on {option.device.title}, "
-            f"where a conversation needs {SPEECH_TOKENS_PER_S:.0f}"
+            f"where a conversation needs {need.cpu_tokens_per_s:.0f}"
         )
-    elif option.is_on_cpu:
+    elif option.is_on_cpu and not need.suits_cpu:
         yield f"{need.title}: runs on the CPU, far slower than on a GPU"
 
 
@@ -240,7 +244,7 @@ def _why_not(need: ModelNeed, chosen: Sequence[_Option], device: Device, wanted:
         return f"it needs at least {needed_bytes / GB:.1f} GB, and {usable_bytes / GB:.1f} GB can be used"
     if least.is_slow:
         speed = least.tokens_per_s or 0.0
-        return f"{device.title} allows at most {speed:.0f} of {SPEECH_TOKENS_PER_S:.0f} tokens/s"
+        return f"{device.title} allows at most {speed:.0f} of {need.cpu_tokens_per_s:.0f} tokens/s"
     others = " and ".join(option.need.title for option in chosen if option.device is not None)
     return f"it does not fit beside {others}"
 

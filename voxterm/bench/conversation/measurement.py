@@ -114,7 +114,7 @@ def figures(found: Judgement) -> dict[str, Figure | Count]:
 
 def _everybody(recorded: Sequence[Line], random: Generator, settings: Settings) -> People:
     """The recorded people, and the made ones."""
-    synthesizer = registry.build_synthesizer(registry.EMBEDDED, settings.engines, {})
+    synthesizer = registry.build_embedded_voice()
     synthesizer.load(lambda done_bytes, total_bytes: None)
     try:
         return People.of(recorded, synthesizer, random)

@@ -161,6 +161,11 @@ class Weights:
                 other += math.prod(shape)
         return cls(tuple(matrices), tuple(tables), other)
 
+    @property
+    def count(self) -> int:
+        """How many numbers there are in all."""
+        return sum(math.prod(matrix) for matrix in (*self.matrices, *self.tables)) + self.other
+
     def memory_bytes(self, precision: Precision) -> int:
         """What the model's weights take."""
         tables_bytes = sum(table_bytes(table, precision) for table in self.tables)

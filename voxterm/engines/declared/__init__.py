@@ -1,0 +1,1 @@
+"""What the program knows of each engine before one is loaded: its settings, its role, what it needs."""

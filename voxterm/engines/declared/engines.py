@@ -1,0 +1,14 @@
+"""All engines that can hear, answer or speak, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from voxterm.engines.declared.declaration import Declaration
+from voxterm.engines.declared.embedded import ELIZA, ESPEAK, POCKETSPHINX
+from voxterm.engines.declared.orpheus import ORPHEUS
+from voxterm.engines.declared.voxtral import VOXTRAL
+
+ENGINES: Mapping[str, Declaration] = {
+    engine.name: engine for engine in (VOXTRAL, POCKETSPHINX, ELIZA, ORPHEUS, ESPEAK)
+}
