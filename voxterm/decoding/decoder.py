@@ -161,7 +161,15 @@ class Decoder:
         return self._logits(x[-1:])[0]
 
     def step(
-        self, tokens: Tensor, positions: Tensor, rotation: Tensor, cache: tuple[Tensor, Tensor], span: int
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        rotation: Tensor,
+        cache: tuple[Tensor, Tensor],
+        span: int,
+        *,
+        added: Tensor | None = None,
+        last: Tensor | None = None,
     ) -> Tensor:
         """Read one token of each row, with only the first `span` positions of the cache in sight.
 
@@ -169,16 +177,21 @@ class Decoder:
             tokens, positions: (B,) int64
             rotation: (S, 2, D)
             cache: (layers, B, Hkv, S, D) each; written at the positions
+            added: (B, hidden), to the embeddings of the tokens; audio, for instance.
+            last: (B,) int64, the last position in sight; None: its own. A cache that is a ring has more.
 
         Returns:
             The logits. (B, outputs) float32
         """
         run, eps = self._kernels, self.shape.eps
+        seen = positions if last is None else last
         x = self.embedding.picked(tokens, self.dtype)  # (B, hidden)
+        if added is not None:
+            x = x + added
         for layer, keys, values in zip(self.layers, *cache, strict=True):
             qkv = self._qkv(layer, run.normed_linear(x, layer.before_attention, eps, layer.qkv))
             queries = run.rope_store(qkv, rotation, positions, keys, values, self.shape.heads)
-            mixed = run.attend(queries, keys, values, positions, span)
+            mixed = run.attend(queries, keys, values, seen, span)
             x = run.linear_add(mixed, layer.out, x)
             gate_up = run.normed_linear(x, layer.before_mlp, eps, layer.gate_up)
             x = run.gated_linear_add(gate_up, layer.down, x)
