@@ -1,0 +1,154 @@
+"""A chat checkpoint's weights and vocabulary: from its folder to a decoder and a tokenizer.
+
+The weights stay mapped from their files: each goes straight to the device, at its precision there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from voxterm.checkpoints import Checkpoint, state_dict
+from voxterm.decoding import Decoder
+from voxterm.engines.architectures import from_transformers
+from voxterm.engines.protocols import LoadProgress, Placement
+from voxterm.errors import CheckpointError
+
+ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
+
+REMEDY = "name a chat model of Llama, Mistral, Qwen2 or Qwen3, like Qwen/Qwen3-4B-Instruct-2507"
+
+_KNOWN = re.compile(
+    r"(lm_head|model\.(embed_tokens|norm|layers\.\d+\.("
+    r"self_attn\.([qkvo]_proj|[qk]_norm)|mlp\.(gate|up|down)_proj|(input|post_attention)_layernorm)))\.weight"
+    r"|model\.layers\.\d+\.self_attn\.[qkv]_proj\.bias"
+)
+"""The weights that the decode loop computes with. It would pass over any other without a word."""
+
+
+def load_decoder(checkpoint: Checkpoint, placement: Placement, progress: LoadProgress) -> Decoder:
+    """Take the model up where it was placed.
+
+    Raises:
+        CheckpointError: weights of it are missing, or are none that the decode loop knows.
+        EngineLoadError: the decode loop does not know its architecture.
+        torch.OutOfMemoryError: it does not fit.
+    """
+    model = _mapped(checkpoint, placement)
+    return Decoder(model.model, model.lm_head, placement.device, placement.precision, progress=progress)
+
+
+def parameters(checkpoint: Checkpoint, placement: Placement) -> int:
+    """How many numbers the model has."""
+    return int(_empty(checkpoint, placement).num_parameters())
+
+
+def context_tokens(checkpoint: Checkpoint, placement: Placement) -> int:
+    """How much dialogue it can hold: as much as was granted, but no more than it was trained for."""
+    trained = checkpoint.config.get("max_position_embeddings")
+    return min(placement.context_tokens, trained) if isinstance(trained, int) else placement.context_tokens
+
+
+def declared_ends(checkpoint: Checkpoint) -> frozenset[int]:
+    """The ids that end a reply, as generation_config.json and config.json say.
+
+    Raises:
+        CheckpointError: generation_config.json is broken.
+    """
+    path = checkpoint.folder / "generation_config.json"
+    generation: Any = {}
+    if path.is_file():
+        try:
+            generation = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise CheckpointError(f"{path} is no JSON", "fetch the checkpoint again") from error
+    found: set[int] = set()
+    for config in (generation, checkpoint.config):
+        ends = config.get("eos_token_id")
+        found.update(ends if isinstance(ends, list) else [ends] if isinstance(ends, int) else [])
+    return frozenset(found)
+
+
+def read_tokenizer(checkpoint: Checkpoint) -> Any:
+    """Its tokenizer, of Transformers. Nothing is downloaded, and no code of the checkpoint is run.
+
+    Raises:
+        CheckpointError: it is missing, broken, or in Mistral's own format alone; or config.json is broken.
+    """
+    folder = checkpoint.folder
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        held = "its tokenizer as tekken.json alone" if (folder / "tekken.json").is_file() else "no tokenizer"
+        raise CheckpointError(f"{checkpoint.name} has {held}", "name a checkpoint that has tokenizer.json")
+    config = _config(checkpoint)
+    try:
+        return from_transformers("AutoTokenizer").from_pretrained(
+            str(folder),
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            fix_mistral_regex=True,  # Mistral published tokenizers that cut texts in wrong places
+        )
+    except Exception as error:  # the libraries raise nothing narrower
+        raise CheckpointError(
+            f"the tokenizer of {checkpoint.name} cannot be read: {error}", "fetch the checkpoint again"
+        ) from error
+
+
+def _mapped(checkpoint: Checkpoint, placement: Placement) -> Any:
+    """The model of Transformers, its weights on the CPU and in the checkpoint's files still."""
+    if "quantization_config" in checkpoint.config:
+        what = f"{checkpoint.name} is quantised already"
+        raise CheckpointError(what, "name the one it was made from: it is quantised here, to int8 or int4")
+    model = _empty(checkpoint, placement)
+    for name, _ in model.named_parameters():
+        if not _KNOWN.fullmatch(name):
+            raise CheckpointError(f"{checkpoint.name} has a weight {name}, which nothing here uses", REMEDY)
+    if not checkpoint.weights:
+        return model  # they are drawn where they are put
+    try:
+        model.load_state_dict(state_dict(checkpoint), strict=False, assign=True)
+    except RuntimeError as error:  # weights of other shapes
+        raise CheckpointError(f"{checkpoint.name} is broken: {error}", "fetch it again") from error
+    model.tie_weights()
+    for name, weight in model.named_parameters():
+        if weight.is_meta:
+            raise CheckpointError(f"{checkpoint.name} lacks the weight {name}", "fetch it again")
+    return model
+
+
+def _empty(checkpoint: Checkpoint, placement: Placement) -> Any:
+    """The model without its weights."""
+    config = _config(checkpoint)
+    window = getattr(config, "sliding_window", None)
+    if window and window >= context_tokens(checkpoint, placement):
+        config.sliding_window = None  # nothing of the context ever lies outside it
+    with _config_held_good(checkpoint), torch.device("meta"):
+        return _architecture(checkpoint)(config)
+
+
+def _config(checkpoint: Checkpoint) -> Any:
+    with _config_held_good(checkpoint):
+        return _architecture(checkpoint).config_class.from_dict(dict(checkpoint.config))
+
+
+def _architecture(checkpoint: Checkpoint) -> Any:
+    """The class of its model; `find` has made sure that there is one."""
+    named = checkpoint.config["architectures"]
+    return from_transformers(next(name for name in ARCHITECTURES if name in named))
+
+
+@contextmanager
+def _config_held_good(checkpoint: Checkpoint) -> Iterator[None]:
+    """What Transformers raises at a config that makes no sense, as one of ours."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        yield
+    except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        what = f"the config.json of {checkpoint.name} is broken: {error}"
+        raise CheckpointError(what, "fetch it again") from error
