@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from voxterm.engines.protocols import (
+    Engine,
     LanguageModel,
     LoadProgress,
     Message,
@@ -23,6 +24,10 @@ class Cascade:
         self.name = f"{transcriber.name} + {language_model.name}"
         self._transcriber = transcriber
         self._language_model = language_model
+
+    @property
+    def parts(self) -> Sequence[Engine]:
+        return (self._transcriber, self._language_model)
 
     def load(self, progress: LoadProgress) -> None:
         """Load both, one after the other; `progress` tells of each in turn.

@@ -59,7 +59,8 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """The next piece of the reply's text."""
+    """The next piece of the reply's text. An empty one says that nothing has come yet: from engines that wait
+    for others, so that they can be closed meanwhile."""
 
     text: str
 
@@ -171,6 +172,21 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back everything. May be called twice, and after a failed load."""
         ...
+
+
+@runtime_checkable
+class EngineOfParts(Protocol):
+    """An engine that is made of others, which it loads and closes."""
+
+    @property
+    def parts(self) -> Sequence[Engine]: ...
+
+
+def parts_of(engine: object) -> tuple[object, ...]:
+    """The engines that one is made of, theirs in their place; itself where it is not made of others."""
+    if not isinstance(engine, EngineOfParts):
+        return (engine,)
+    return tuple(leaf for part in engine.parts for leaf in parts_of(part))
 
 
 @runtime_checkable
