@@ -41,7 +41,8 @@ class Watch:
         open_nvml: Callable[[], Nvml] = Nvml,
         root: Path = Path("/"),
     ) -> None:
-        """`engines` gives those under way, of which some may be placed and paced; `device` is their place."""
+        """`engines` gives those under way, of which some may be placed and paced; `device` is where
+        most of them are: what is held elsewhere is not told."""
         self._engines = engines
         self._device = device
         self._environ = environ
@@ -57,7 +58,7 @@ class Watch:
         holders: dict[str, int] = {}
         speeds: dict[str, Speed] = {}
         for engine in self._engines():
-            if isinstance(engine, PlacedEngine):
+            if isinstance(engine, PlacedEngine) and engine.placement.device == self._device:
                 holders.update(engine.memory_bytes)
             if isinstance(engine, PacedEngine):
                 speeds.update(engine.speeds)

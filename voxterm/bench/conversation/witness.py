@@ -158,7 +158,7 @@ class ScriptedReplies:
         for item in self._model.answer(history):
             if not isinstance(item, Delta):
                 yield item
-            elif not replied:
+            elif item.text and not replied:
                 replied = True
                 yield Delta(self._passage())
         if replied:

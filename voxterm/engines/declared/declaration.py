@@ -54,17 +54,20 @@ class Declaration:
     is_remote: bool = False  # its model runs elsewhere, so nobody can tell beforehand whether it answers
 
     def lacking(self, version: Version = metadata.version) -> tuple[str, ...]:
-        """Its packages that are not there, or not in a version that it can use; nothing is imported."""
-        return tuple(line for line in self.packages if _is_lacking(line, version))
+        """Its packages that are not there, or not in a version that it can use, each with what is there.
+
+        Nothing is imported.
+        """
+        return tuple(lack for line in self.packages if (lack := _lack(line, version)))
 
 
-def _is_lacking(line: str, version: Version) -> bool:
+def _lack(line: str, version: Version) -> str:
+    """What is wanted and what is there, in words; empty where it will do."""
     from packaging.requirements import Requirement
 
     wanted = Requirement(line)
-    if wanted.marker is not None and not wanted.marker.evaluate():
-        return False
     try:
-        return not wanted.specifier.contains(version(wanted.name), prereleases=True)
+        found = version(wanted.name)
     except metadata.PackageNotFoundError:
-        return True
+        return line
+    return "" if wanted.specifier.contains(found, prereleases=True) else f"{line} ({found} is installed)"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from voxterm.engines.declared.embedded import ElizaSettings, WebRtcVadSettings
+from voxterm.engines.declared.llm import LlmSettings
+from voxterm.engines.declared.openai import OpenAiSettings
 from voxterm.engines.declared.orpheus import OrpheusSettings
 from voxterm.engines.declared.section import Section
 from voxterm.engines.declared.voxtral import VoxtralSettings
+from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
 
 
 class EngineSettings(Section):
     """`[engines.…]` of `config.toml`."""
 
     voxtral: VoxtralSettings = VoxtralSettings()
+    voxtral_realtime: VoxtralRealtimeSettings = VoxtralRealtimeSettings()
+    llm: LlmSettings = LlmSettings()
+    openai: OpenAiSettings = OpenAiSettings()
     orpheus: OrpheusSettings = OrpheusSettings()
     webrtc_vad: WebRtcVadSettings = WebRtcVadSettings()
     eliza: ElizaSettings = ElizaSettings()

@@ -6,9 +6,22 @@ from collections.abc import Mapping
 
 from voxterm.engines.declared.declaration import Declaration
 from voxterm.engines.declared.embedded import ELIZA, ESPEAK, POCKETSPHINX
+from voxterm.engines.declared.llm import LLM
+from voxterm.engines.declared.openai import OPENAI
 from voxterm.engines.declared.orpheus import ORPHEUS
 from voxterm.engines.declared.voxtral import VOXTRAL
+from voxterm.engines.declared.voxtral_realtime import VOXTRAL_REALTIME
 
 ENGINES: Mapping[str, Declaration] = {
-    engine.name: engine for engine in (VOXTRAL, POCKETSPHINX, ELIZA, ORPHEUS, ESPEAK)
+    engine.name: engine
+    for engine in (
+        VOXTRAL,
+        VOXTRAL_REALTIME,
+        POCKETSPHINX,
+        LLM,
+        OPENAI,
+        ELIZA,
+        ORPHEUS,
+        ESPEAK,
+    )
 }

@@ -75,6 +75,7 @@ class Model:
     codec_bytes: int = 0
     real_time_tokens_per_s: float | None = None
     cpu_tokens_per_s: float = SPEECH_TOKENS_PER_S  # what it must reach on a CPU
+    is_one_of_many: bool = False  # any checkpoint will do: what its config leaves out is not as published
     cpu_parameters: int = 0  # with no more than so many it keeps up on any CPU
     sizes: Callable[[Mapping[str, Any]], Sizes] = decoder_sizes
     tensors: Callable[[Mapping[str, Any]], Tensors] = config_tensors
@@ -96,7 +97,7 @@ def need_of(
         stand_in: who can take its role, and what they do in it.
         importance: of two models that do not fit together the one with more stays.
     """
-    config = _completed(model.config, config or {})
+    config = config if config and model.is_one_of_many else _completed(model.config, config or {})
     sizes = model.sizes(config)
     weights = Weights.of(tensors if tensors is not None else model.tensors(config), sizes.is_tied)
     head = (min(model.outputs or sizes.head[0], sizes.head[0]), sizes.head[1]) if sizes.head else (0, 0)
