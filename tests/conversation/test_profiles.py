@@ -1,4 +1,4 @@
-"""The same scripted conversation on every profile that voxterm brings, with tiny checkpoints of the real kind.
+"""The same scripted conversation on every profile that voxterm brings, with tiny checkpoints of their kinds.
 
 The weights are random, so what is said means nothing. It has to be heard, answered, said whole, cut where it
 is interrupted, and thrown away where it was begun too early: whichever engines play.
@@ -19,6 +19,7 @@ from chat_server import ChatServer
 from tiny import tiny_orpheus, tiny_snac, tiny_voxtral
 from tiny_llm import tiny_llm
 from tiny_voxtral_realtime import tiny_voxtral_realtime
+from tiny_whisper import tiny_whisper
 
 from voxterm.audio.recording import LOUDSPEAKER_FILE_HZ, RecordedLoudspeaker, RecordedMicrophone
 from voxterm.audio.wav import read_audio
@@ -77,6 +78,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) -> dict[st
             "checkpoint": made("voxtral_realtime", tiny_voxtral_realtime),
             "context_tokens": 1024,
         },
+        "whisper": {"checkpoint": made("whisper", tiny_whisper), "language": "en"},
         "llm": {"checkpoint": made("llm", tiny_llm), "reply_tokens": 60, "seed": 3},
         "openai": {"base_url": server.url},
         "orpheus": {

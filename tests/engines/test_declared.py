@@ -18,6 +18,7 @@ from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.declared.llm import MODEL as LLM
 from voxterm.engines.declared.model import need_of
 from voxterm.engines.declared.voxtral_realtime import VOXTRAL_REALTIME
+from voxterm.engines.declared.whisper import MODEL as WHISPER
 
 MODELS = [engine for engine in ENGINES.values() if engine.model]
 
@@ -107,7 +108,7 @@ def test_a_checkpoint_of_many_is_weighed_by_its_own_config_alone() -> None:
     assert need_of(LLM, "", 1, config=config).kv_bytes == 2 * 24 * 2 * 64 * 2
 
 
-def test_the_sizes_of_voxtral_realtime_and_qwen3_are_those_of_the_architectures() -> None:
+def test_the_sizes_of_models_are_those_of_the_architectures() -> None:
     """Every tensor of the full-size models, built without memory, against what the declarations say."""
     import torch
     from transformers import (
@@ -115,13 +116,17 @@ def test_the_sizes_of_voxtral_realtime_and_qwen3_are_those_of_the_architectures(
         Qwen3ForCausalLM,
         VoxtralRealtimeConfig,
         VoxtralRealtimeForConditionalGeneration,
+        WhisperConfig,
+        WhisperForConditionalGeneration,
     )
 
     realtime = VOXTRAL_REALTIME.model
     assert realtime is not None
+    heads = {"encoder_attention_heads": 20, "decoder_attention_heads": 20}
     with torch.device("meta"):
         built = (
             (realtime, VoxtralRealtimeForConditionalGeneration(VoxtralRealtimeConfig(**realtime.config))),
+            (WHISPER, WhisperForConditionalGeneration(WhisperConfig(**WHISPER.config, **heads))),
             (LLM, Qwen3ForCausalLM(Qwen3Config(**LLM.config))),
         )
     for model, module in built:

@@ -29,7 +29,8 @@ from voxterm.engines.protocols import (
     Transcript,
     Understood,
 )
-from voxterm.engines.voxtral import QUIETEST_SPEECH_RMS, Voxtral, VoxtralSettings, is_silence
+from voxterm.engines.silence import QUIETEST_SPEECH_RMS, is_silence
+from voxterm.engines.voxtral import Voxtral, VoxtralSettings
 from voxterm.engines.voxtral_model import AudioEncoder
 from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW, SentenceEnd
 from voxterm.errors import EngineError

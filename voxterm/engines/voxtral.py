@@ -35,6 +35,7 @@ from voxterm.engines.protocols import (
     Transcript,
     Understood,
 )
+from voxterm.engines.silence import is_silence
 from voxterm.engines.tempo import Tempo
 from voxterm.engines.voxtral_model import ARCHITECTURES, AudioEncoder, load_model
 from voxterm.engines.voxtral_prompt import AUDIO_ID, AUTO, END_OF_TEXT_ID, TOKENS_PER_WINDOW, VoxtralPrompts
@@ -44,12 +45,6 @@ from voxterm.errors import EngineError
 CHECKPOINT = "mistralai/Voxtral-Mini-3B-2507"
 TITLE = "Voxtral"
 ROWS = 2
-
-QUIETEST_SPEECH_RMS = 5e-4
-"""−66 dBFS: audio whose loudest 32 ms are below this is silence, and is not given to the model, which would
-make up words for it. Quiet speech into a badly set microphone is some 15 dB louder."""
-
-RMS_SAMPLES = 512
 
 TRANSCRIPT_SPARE_TOKENS = 16  # for the name of the language, and for very short turns
 LEAST_TRANSCRIPT = 1 / 3
@@ -290,13 +285,6 @@ class Voxtral:
         precision = self.placement.precision
         needed_gb = weight_bytes * SHARE_OF_BF16[precision] / 1e9
         return f"{TITLE} in {precision} needs {needed_gb:.1f} GB and its cache"
-
-
-def is_silence(samples: Samples) -> bool:
-    """Whether no 32 ms of it are as loud as QUIETEST_SPEECH_RMS."""
-    frames = np.pad(samples, (0, -len(samples) % RMS_SAMPLES)).reshape(-1, RMS_SAMPLES)
-    power = np.einsum("ij,ij->i", frames, frames) / RMS_SAMPLES
-    return bool((power < QUIETEST_SPEECH_RMS**2).all())
 
 
 def placed(placement: Placement, section: declared.VoxtralSettings) -> Voxtral:

@@ -9,6 +9,7 @@ from voxterm.engines.declared.orpheus import OrpheusSettings
 from voxterm.engines.declared.section import Section
 from voxterm.engines.declared.voxtral import VoxtralSettings
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
+from voxterm.engines.declared.whisper import WhisperSettings
 
 
 class EngineSettings(Section):
@@ -16,6 +17,7 @@ class EngineSettings(Section):
 
     voxtral: VoxtralSettings = VoxtralSettings()
     voxtral_realtime: VoxtralRealtimeSettings = VoxtralRealtimeSettings()
+    whisper: WhisperSettings = WhisperSettings()
     llm: LlmSettings = LlmSettings()
     openai: OpenAiSettings = OpenAiSettings()
     orpheus: OrpheusSettings = OrpheusSettings()

@@ -11,12 +11,14 @@ from voxterm.engines.declared.openai import OPENAI
 from voxterm.engines.declared.orpheus import ORPHEUS
 from voxterm.engines.declared.voxtral import VOXTRAL
 from voxterm.engines.declared.voxtral_realtime import VOXTRAL_REALTIME
+from voxterm.engines.declared.whisper import WHISPER
 
 ENGINES: Mapping[str, Declaration] = {
     engine.name: engine
     for engine in (
         VOXTRAL,
         VOXTRAL_REALTIME,
+        WHISPER,
         POCKETSPHINX,
         LLM,
         OPENAI,
