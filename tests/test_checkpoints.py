@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import copied
 
-from voxterm.checkpoints import Checkpoint, find, read_header, require, state_dict
+from voxterm.checkpoints import Checkpoint, find, read_header, require, state_dict, unpickled
 from voxterm.errors import CheckpointError
 
 VOXTRAL = "VoxtralForConditionalGeneration"
@@ -109,6 +109,31 @@ def test_a_pickled_file_beside_safetensors_is_not_touched(orpheus_folder: Path, 
     folder = linked(orpheus_folder, tmp_path / "orpheus")
     (folder / "pytorch_model.bin").write_bytes(b"never opened")
     assert [path.name for path in find(str(folder)).weights] == ["model.safetensors"]
+
+
+def test_a_model_for_ctranslate2_is_found_where_its_config_may_say_nothing(tmp_path: Path) -> None:
+    """So `voxterm plan` and `doctor` know a Whisper that was converted for faster-whisper."""
+    (tmp_path / "config.json").write_text('{"lang_ids": [50259]}')
+    (tmp_path / "model.bin").write_bytes(b"0123456789")
+    found = find(str(tmp_path), ("WhisperForConditionalGeneration", ""))
+    assert [path.name for path in found.weights] == ["model.bin"]
+    assert found.weight_bytes == 10
+    error = failure(lambda: find(str(tmp_path), ("WhisperForConditionalGeneration",)))
+    assert "its config.json does not name where WhisperForConditionalGeneration is needed" in error.what
+
+
+def test_the_only_pth_is_the_weights_and_of_two_none_is(tmp_path: Path) -> None:
+    """Kokoro's weights are one `.pth` that names its version."""
+    folder = pickled(tmp_path / "kokoro", {"a": torch.zeros(1)}, "kokoro-v1_0.pth")
+    assert [path.name for path in find(str(folder)).weights] == ["kokoro-v1_0.pth"]
+    torch.save({}, folder / "optimizer.pth")
+    assert "holds no weights" in failure(lambda: find(str(folder))).what
+    torch.save({}, folder / "pytorch_model.bin")
+    assert [path.name for path in find(str(folder)).weights] == ["pytorch_model.bin"]
+    (folder / "pytorch_model.bin").unlink()
+    (folder / "optimizer.pth").unlink()
+    (folder / "kokoro-v1_0.pth").write_bytes(b"short")
+    assert "is no PyTorch file" in failure(lambda: find(str(folder))).what
 
 
 @pytest.mark.parametrize("variable", ["HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"])
@@ -419,11 +444,37 @@ class Attack:
         return os.mkdir, (str(self.folder),)
 
 
-def pickled(folder: Path, contents: object) -> Path:
+def pickled(folder: Path, contents: object, file: str = "pytorch_model.bin") -> Path:
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    torch.save(contents, folder / "pytorch_model.bin")
+    torch.save(contents, folder / file)
     return folder
+
+
+def test_a_pickled_file_may_hold_each_part_of_the_model_by_itself(tmp_path: Path) -> None:
+    parts = {
+        "bert": {"module.weight": torch.ones(2)},
+        "scale": torch.ones(1),
+        "decoder": {"bias": torch.ones(3)},
+    }
+    _, tensors = loaded(pickled(tmp_path / "model", parts, "model.pth"))
+    assert {name: len(tensor) for name, tensor in tensors.items()} == {
+        "bert.module.weight": 2,
+        "scale": 1,
+        "decoder.bias": 3,
+    }
+
+
+def test_what_a_file_of_torch_holds_or_why_it_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "voice.pt"
+    assert failure(lambda: unpickled(file)).what == f"{file} is missing"
+    torch.save(torch.ones(3), file)
+    assert unpickled(file).tolist() == [1.0, 1.0, 1.0]
+    torch.save(Attack(tmp_path / "ran"), file)
+    assert "holds code" in failure(lambda: unpickled(file)).what
+    assert not (tmp_path / "ran").exists()
+    file.write_bytes(b"PK")
+    assert failure(lambda: unpickled(file)).what == f"{file} is damaged"
 
 
 def test_code_in_a_pickled_checkpoint_is_refused_and_not_run(tmp_path: Path) -> None:
@@ -443,7 +494,7 @@ def test_a_bare_pickle_is_refused_unread(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("contents", [[torch.zeros(1)], {"a": 1}, torch.zeros(1)])
+@pytest.mark.parametrize("contents", [[torch.zeros(1)], {"a": 1}, {"a": {"b": 1}}, torch.zeros(1)])
 def test_a_pickled_file_without_named_tensors(tmp_path: Path, contents: object) -> None:
     folder = pickled(tmp_path / "model", contents)
     assert "holds something else than tensors by name" in failure(lambda: loaded(folder)).what

@@ -170,6 +170,25 @@ def test_a_second_copy_and_the_states_of_training_stay_on_the_hub(
     assert {file.name for file in checkpoint.folder.rglob("*")} == needed.keys()
 
 
+def test_weights_in_a_pth_come_with_the_voices_beside_them(hub: Hub, at_hub: dict[str, str]) -> None:
+    weights = hub.files.pop("pytorch_model.bin")
+    needed = {**hub.files, "model-v1_0.pth": weights, "voices/anna.pt": b"voice", "voices/bert.pt": b"voice"}
+    hub.files = {**needed, "samples/anna.wav": b"x", "eval/other.pth": b"x", "voices/old/carl.pt": b"x"}
+    checkpoint = fetch(REPO, environ=at_hub).checkpoint
+    assert [path.name for path in checkpoint.weights] == ["model-v1_0.pth"]
+    fetched = {str(file.relative_to(checkpoint.folder)) for file in checkpoint.folder.rglob("*.*")}
+    assert fetched == needed.keys()
+
+
+def test_a_model_for_ctranslate2_comes_with_its_vocabulary(hub: Hub, at_hub: dict[str, str]) -> None:
+    weights = hub.files.pop("pytorch_model.bin")
+    needed = {**hub.files, "model.bin": weights, "vocabulary.json": b"[]", "preprocessor_config.json": b"{}"}
+    hub.files = {**needed, "README.md": b"x"}
+    checkpoint = fetch(REPO, environ=at_hub).checkpoint
+    assert [path.name for path in checkpoint.weights] == ["model.bin"]
+    assert {file.name for file in checkpoint.folder.rglob("*.*")} == needed.keys()
+
+
 def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(
     hub: Hub, at_hub: dict[str, str], orpheus_folder: Path
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 import torch
 from chat_server import ChatServer
 from tiny import tiny_orpheus, tiny_snac, tiny_voxtral
+from tiny_kokoro import tiny_kokoro
 from tiny_llm import tiny_llm
 from tiny_voxtral_realtime import tiny_voxtral_realtime
 from tiny_whisper import tiny_whisper
@@ -86,6 +87,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) -> dict[st
             "codec": made("snac", tiny_snac),
             "seed": 5,
         },
+        "kokoro": {"checkpoint": made("kokoro", tiny_kokoro), "front_end": "espeak"},
         "eliza": {"seed": 5},
     }
 
@@ -179,13 +181,14 @@ def test_who_goes_on_speaking_is_not_answered_in_between(settings: Settings, cli
 
 
 def test_a_barge_in_cuts_the_reply_at_what_was_heard(settings: Settings, clip: Samples) -> None:
-    """Slowly, and with nothing taken back: so the shortest of ELIZA's answers can be spoken into."""
+    """Slowly, early, and with nothing taken back: so the shortest of ELIZA's answers can be spoken into."""
+    gap_s = 1.3 if "eliza" in settings.profiles[settings.profile] else 3.5
     update = {
         "speech": settings.speech.model_copy(update={"speed": 0.5}),
         "turns": settings.turns.model_copy(update={"take_back_ms": 0}),
     }
     slowly = settings.model_copy(update=update)
-    run = converse(slowly, [np.concatenate([clip, silence(1.3), clip])], talks_over=True)
+    run = converse(slowly, [np.concatenate([clip, silence(gap_s), clip])], talks_over=True)
     first, *_, last = run.of(TurnFinished)
     assert any(interrupted.turn == first.turn for interrupted in run.of(Interrupted))
     assert first.interrupted

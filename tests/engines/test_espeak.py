@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxterm.engines.espeak import PIECE_CHARS, Espeak, marks, pieces, speakable
-from voxterm.engines.espeak_library import WordEvent
+from voxterm.engines.espeak_library import WordEvent, espeak_library
 from voxterm.engines.protocols import Samples, SpeechChunk, SpeechSynthesizer, Voice, WordMark
 from voxterm.errors import EngineError, VoiceError
 
@@ -267,3 +267,15 @@ def test_closed_it_says_that_it_is_not_loaded_and_can_be_loaded_again() -> None:
     espeak.close()
     espeak.load(no_progress)
     assert next(espeak.speak("yes", voice())).samples.size
+
+
+def test_phonemes_of_all_clauses_on_one_line() -> None:
+    library = espeak_library()
+    assert (
+        library.phonemes("Hello.\nI see, my boy", "gmw/en-US")
+        == "həlˈo\u0361ʊ a\u0361ɪ sˈiː ma\u0361ɪ bˈɔ\u0361ɪ"
+    )
+    assert library.phonemes("你好", "sit/cmn", ipa=False) == "ni214X'Au214_|"
+    assert library.phonemes(" \n", "gmw/en-US") == library.phonemes("", "gmw/en-US") == ""
+    with pytest.raises(VoiceError, match="cannot load its voice"):
+        library.phonemes("Hello", "no/voice")

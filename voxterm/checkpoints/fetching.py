@@ -19,12 +19,13 @@ from typing import Any
 
 from voxterm.checkpoints.checkpoint import Checkpoint
 from voxterm.checkpoints.finding import (
+    CONVERTED,
     INSTALL_MODELS,
-    PICKLED,
     find,
     hub_cache,
     is_offline,
     is_repo,
+    pickled_weights,
     repo_folder,
 )
 from voxterm.checkpoints.reading import Progress
@@ -34,7 +35,7 @@ WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 BESIDE_WEIGHTS = re.compile(
     r"(generation_|preprocessor_|processor_)?config\.json|chat_template\.(json|jinja)|tekken\.json"
     r"|tokenizer[^/]*|special_tokens_map\.json|added_tokens\.json|vocab\.json|merges\.txt"
-    r"|model\.safetensors\.index\.json"
+    r"|model\.safetensors\.index\.json|vocabulary\.(json|txt)|voices/[^/]+\.pt"
 )
 
 HUB = "https://huggingface.co"
@@ -99,8 +100,10 @@ def _wanted(name: str, environ: Mapping[str, str]) -> _Wanted:
     held = api.model_info(name, files_metadata=True, timeout=ANSWER_S)
     sizes_bytes = {file.rfilename: file.size or 0 for file in held.siblings or []}
     weights = [file for file in sizes_bytes if WEIGHTS.fullmatch(file)]
-    if not weights and PICKLED in sizes_bytes:
-        weights = [PICKLED]
+    if not weights and (pickled := pickled_weights(sizes_bytes)):
+        weights = [pickled]
+    if not weights and CONVERTED in sizes_bytes:
+        weights = [CONVERTED]
     if not weights:
         raise CheckpointError(
             f"{name} holds no weights that can be loaded", "name a checkpoint in safetensors"

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
+CONVERTED = "model.bin"  # for CTranslate2, which torch cannot read
+PTH = ".pth"  # of models that are in no library of the hub's, under any name
 
 RANDOM_WEIGHTS = "voxterm_random_weights"
 """A config.json in which this is true has no weights beside it: the engines draw them, to be measured."""
@@ -31,6 +33,7 @@ def find(
     """The checkpoint of this name on this machine. Reads its config and the headers of its weights, no more.
 
     `architectures`: what its config.json may call itself; empty where the configs of the model say nothing.
+    With "" among them it may also say nothing.
 
     Raises:
         CheckpointError: it is not there, not whole, broken, or of another model.
@@ -64,6 +67,15 @@ def require(checkpoint: Checkpoint, key: str, value: object) -> None:
 def is_repo(name: str) -> bool:
     """Whether a name is "owner/repo" of the hub rather than a path. What is there under this path wins."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII) is not None and not os.path.lexists(name)
+
+
+def pickled_weights(files: Iterable[str]) -> str | None:
+    """Which of a checkpoint's files holds pickled weights: `pytorch_model.bin`, else the only `.pth`."""
+    names = set(files)
+    others = [name for name in names if name.endswith(PTH) and "/" not in name]
+    if PICKLED in names:
+        return PICKLED
+    return others[0] if len(others) == 1 else None
 
 
 def hub_cache(environ: Mapping[str, str]) -> Path:
@@ -118,10 +130,10 @@ def _existing(name: str) -> Path:
 def _check_architecture(name: str, config: Mapping[str, Any], wanted: Collection[str]) -> None:
     named = config.get("architectures")
     found = [str(one) for one in named] if isinstance(named, list) else []
-    if wanted and not set(found) & set(wanted):
+    if wanted and not set(found or [""]) & set(wanted):
         raise CheckpointError(
             f"{name} holds {' or '.join(found) or 'a model that its config.json does not name'}"
-            f" where {' or '.join(wanted)} is needed",
+            f" where {' or '.join(filter(None, wanted))} is needed",
             "name a checkpoint of the right model",
         )
 
@@ -137,9 +149,13 @@ def _weights(folder: Path, remedy: str) -> tuple[Path, ...]:
     if os.path.lexists(folder / SAFETENSORS):
         read_header(folder / SAFETENSORS, remedy)
         return (folder / SAFETENSORS,)
-    pickled = folder / PICKLED
-    if not os.path.lexists(pickled):
+    with reading(folder, remedy):
+        pickled_name = pickled_weights(path.name for path in folder.iterdir())
+    if pickled_name is None and (folder / CONVERTED).is_file():
+        return (folder / CONVERTED,)
+    if pickled_name is None:
         raise CheckpointError(f"{folder} holds no weights: neither {SAFETENSORS} nor {PICKLED}", remedy)
+    pickled = folder / pickled_name
     with reading(pickled, remedy), pickled.open("rb") as file:
         whole = zipfile.is_zipfile(file)
     if not whole:

@@ -85,8 +85,29 @@ def state_dict(checkpoint: Checkpoint, progress: Progress | None = None) -> dict
                 done_bytes += block_bytes
                 if progress:
                     progress(done_bytes, checkpoint.weight_bytes)
-            tensors.update(_unpickled(path) if path.suffix == ".bin" else _mapped(path))
+            tensors.update(_mapped(path) if path.suffix == ".safetensors" else _named(path))
     return tensors
+
+
+def unpickled(path: Path) -> Any:
+    """What a file of torch holds, on the CPU, read by the restricted unpickler, which runs nothing.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or holds code.
+    """
+    import pickle
+
+    import torch
+
+    with reading(path):
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(
+                f"{path} holds code beside its tensors and is refused", "take a checkpoint in safetensors"
+            ) from error
+        except (RuntimeError, EOFError, ValueError, LookupError) as error:
+            raise broken(path, "is damaged") from error
 
 
 @contextmanager
@@ -144,23 +165,19 @@ def _mapped(path: Path) -> dict[str, Tensor]:
         raise broken(path, "is refused by the safetensors library") from error
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.bin`, read by the restricted unpickler, which runs nothing."""
-    import pickle
-
+def _named(path: Path) -> dict[str, Tensor]:
+    """The tensors of a pickled file, which may hold them in one dictionary for each part of the model."""
     import torch
 
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} holds code beside its tensors and is refused", "take a checkpoint in safetensors"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, LookupError) as error:
-        raise broken(path, "is damaged") from error
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+    loaded = unpickled(path)
+    tensors: dict[str, Tensor] = {}
+    for name, held in loaded.items() if isinstance(loaded, dict) else ():
+        tensors |= (
+            {f"{name}.{key}": part for key, part in held.items()} if isinstance(held, dict) else {name: held}
+        )
+    if not isinstance(loaded, dict) or not all(isinstance(held, torch.Tensor) for held in tensors.values()):
         raise broken(path, "holds something else than tensors by name")
-    return dict(loaded)
+    return tensors
 
 
 def _read_ahead(path: Path) -> Iterator[int]:

@@ -22,6 +22,7 @@ INTERRUPTED_EXIT = 130
 def run_command(argv: list[str]) -> int:
     """Parse and run. Every error that a person can act on is one line on stderr and an exit code."""
     _print_what_it_can(sys.stdout, sys.stderr)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin otherwise, and take the cores
     try:
         arguments = parse(argv)
         code: int = import_module(f"voxterm.cli.{arguments.module}").run(arguments)

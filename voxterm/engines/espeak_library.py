@@ -27,6 +27,10 @@ END_PAUSE = 0x1000  # the pause that belongs after a sentence, also at the end o
 POS_CHARACTER = 1
 RATE = 1
 EVENT_END, EVENT_WORD = 0, 1
+PHONEMES_IPA = 0x02
+PHONEMES_TIE = 0x80  # the character from bit 8 on joins what is one phoneme
+
+TIE = "\u0361"
 
 
 class _EventId(ctypes.Union):
@@ -121,6 +125,24 @@ class EspeakLibrary:
             raise EngineError(f"eSpeak refused a text of {len(text)} characters (error {refused})")
         return Spoken(np.frombuffer(pcm, dtype=np.int16).astype(np.float32) / 32768.0, words)
 
+    def phonemes(self, text: str, speaker: str, ipa: bool = True) -> str:
+        """A short text as phonemes, words apart by spaces; the library leaves punctuation out.
+
+        `ipa`: in that alphabet, with a TIE inside a phoneme of several characters; else in eSpeak's own.
+
+        Raises:
+            VoiceError: there is no such speaker.
+        """
+        mode = PHONEMES_IPA | PHONEMES_TIE | ord(TIE) << 8 if ipa else 0
+        rest = ctypes.c_char_p(text.encode())
+        clauses: list[str] = []
+        with self._lock:
+            self._choose(speaker)
+            while rest.value is not None:  # each call takes a clause, and moves the pointer behind it
+                clause = self._library.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, mode)
+                clauses.append((clause or b"").decode())
+        return " ".join(" ".join(clauses).split())
+
     def speakers(self) -> Speakers:
         """The voices that the library has."""
         tags: set[str] = set()
@@ -188,6 +210,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.espeak_SetParameter.argtypes = [c_int, c_int, c_int]
     library.espeak_ListVoices.argtypes = [ctypes.POINTER(_Voice)]
     library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(c_char_p), c_int, c_int]
+    library.espeak_TextToPhonemes.restype = c_char_p
     library.espeak_Synth.argtypes = [
         c_char_p,
         ctypes.c_size_t,

@@ -25,22 +25,27 @@ def windows_of(samples: int) -> int:
     return -(-samples // WINDOW_SAMPLES)
 
 
+def mel_filters(mel_bins: int, device: torch.device) -> Tensor:
+    """Power by frequency → power by mel bin. (mel_bins, 201) float32"""
+    mel_filter_bank = from_transformers("mel_filter_bank", "transformers.audio_utils")
+    filters = mel_filter_bank(  # (201, mel_bins) float64
+        num_frequency_bins=1 + FFT_SAMPLES // 2,
+        num_mel_filters=mel_bins,
+        min_frequency=0.0,
+        max_frequency=RATE_HZ / 2,
+        sampling_rate=RATE_HZ,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(filters).to(device, torch.float32).T
+
+
 class LogMel:
     """The log-mel of audio at 16 kHz on one device."""
 
     def __init__(self, mel_bins: int, device: torch.device) -> None:
-        mel_filter_bank = from_transformers("mel_filter_bank", "transformers.audio_utils")
-        filters = mel_filter_bank(  # (201, mel_bins) float64
-            num_frequency_bins=1 + FFT_SAMPLES // 2,
-            num_mel_filters=mel_bins,
-            min_frequency=0.0,
-            max_frequency=RATE_HZ / 2,
-            sampling_rate=RATE_HZ,
-            norm="slaney",
-            mel_scale="slaney",
-        )
         self._device = device
-        self._filters = torch.from_numpy(filters).to(device, torch.float32).T
+        self._filters = mel_filters(mel_bins, device)
         self._taper = torch.hann_window(FFT_SAMPLES, device=device)
 
     def __call__(self, samples: Tensor) -> Tensor:

@@ -15,8 +15,13 @@ from torch import Tensor, nn
 
 from voxterm.decoding.graph import CapturedFunction, sent
 from voxterm.decoding.weights import placed_module
-from voxterm.engines.architectures import from_transformers
-from voxterm.engines.log_mel import FFT_SAMPLES, HOP_SAMPLES, QUIETEST_POWER, RANGE_LOG10, RATE_HZ
+from voxterm.engines.log_mel import (
+    FFT_SAMPLES,
+    HOP_SAMPLES,
+    QUIETEST_POWER,
+    RANGE_LOG10,
+    mel_filters,
+)
 from voxterm.engines.protocols import Samples
 from voxterm.engines.voxtral_realtime_prompt import FRAME_SAMPLES
 
@@ -132,17 +137,7 @@ class _LogMel:
     """Whisper's log-mel of a stretch in the middle of a stream, against one loudness for all."""
 
     def __init__(self, device: torch.device) -> None:
-        mel_filter_bank = from_transformers("mel_filter_bank", "transformers.audio_utils")
-        filters = mel_filter_bank(  # (201, 128) float64
-            num_frequency_bins=1 + FFT_SAMPLES // 2,
-            num_mel_filters=MEL_BINS,
-            min_frequency=0.0,
-            max_frequency=RATE_HZ / 2,
-            sampling_rate=RATE_HZ,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-        self._filters = torch.from_numpy(filters).to(device, torch.float32).T
+        self._filters = mel_filters(MEL_BINS, device)
         self._taper = torch.hann_window(FFT_SAMPLES, device=device)
 
     def __call__(self, samples: Tensor) -> Tensor:

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from voxterm.engines.protocols import Delta, Ending, ReplyComplete, Transcript
+from voxterm.engines.repeats import LOOP_REPEATS, loop_period
 
 REPLY_ROW = 0  # of the decode loop
 TRANSCRIPT_ROW = 1
-
-LOOP_REPEATS = 8
-"""A transcript in which the same tokens come so often in a row is stuck, and cut after the first of them."""
-
-LOOP_TOKENS = 16  # the longest loop that is looked for
 
 ENDING_DIGITS = 4
 """The same turn asked twice gives the same: what the cache holds may change the bits beyond."""
@@ -76,7 +72,7 @@ class TranscriptText:
 
     def cut_loop(self) -> bool:
         """Whether the last tokens do nothing but repeat; all but the first of the repeats are then gone."""
-        period = _loop_period(self._ids)
+        period = loop_period(self._ids)
         if period:
             self._ids = self._ids[: -period * (LOOP_REPEATS - 1)]
             stream = TextStream(self._piece)
@@ -166,12 +162,3 @@ def _whole(transcript: TranscriptText, end: SentenceEnd) -> Iterator[Ending | Tr
     if transcript.has_words:
         yield Ending(round(end.probability, ENDING_DIGITS))
     yield Transcript(transcript.text if transcript.has_words else "")
-
-
-def _loop_period(ids: Sequence[int]) -> int:
-    """How many tokens are repeated LOOP_REPEATS times at the end; 0: none are."""
-    for period in range(1, min(LOOP_TOKENS, len(ids) // LOOP_REPEATS) + 1):
-        last = ids[-period * LOOP_REPEATS :]
-        if all(a == b for a, b in zip(last, last[period:], strict=False)):
-            return period
-    return 0

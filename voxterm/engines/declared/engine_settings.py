@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from voxterm.engines.declared.embedded import ElizaSettings, WebRtcVadSettings
+from voxterm.engines.declared.kokoro import KokoroSettings
 from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.declared.openai import OpenAiSettings
 from voxterm.engines.declared.orpheus import OrpheusSettings
@@ -21,5 +22,6 @@ class EngineSettings(Section):
     llm: LlmSettings = LlmSettings()
     openai: OpenAiSettings = OpenAiSettings()
     orpheus: OrpheusSettings = OrpheusSettings()
+    kokoro: KokoroSettings = KokoroSettings()
     webrtc_vad: WebRtcVadSettings = WebRtcVadSettings()
     eliza: ElizaSettings = ElizaSettings()

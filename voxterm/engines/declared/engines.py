@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from voxterm.engines.declared.declaration import Declaration
 from voxterm.engines.declared.embedded import ELIZA, ESPEAK, POCKETSPHINX
+from voxterm.engines.declared.kokoro import KOKORO
 from voxterm.engines.declared.llm import LLM
 from voxterm.engines.declared.openai import OPENAI
 from voxterm.engines.declared.orpheus import ORPHEUS
@@ -24,6 +25,7 @@ ENGINES: Mapping[str, Declaration] = {
         OPENAI,
         ELIZA,
         ORPHEUS,
+        KOKORO,
         ESPEAK,
     )
 }

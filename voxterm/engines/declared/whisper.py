@@ -79,7 +79,7 @@ MODEL = Model(
     name="whisper",
     title="Whisper",
     checkpoint="openai/whisper-large-v3-turbo",
-    architectures=("WhisperForConditionalGeneration",),
+    architectures=("WhisperForConditionalGeneration", ""),  # a converted one's config names none
     config={
         "d_model": 1280,
         "encoder_layers": 32,
