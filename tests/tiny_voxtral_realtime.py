@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from voxterm.engines import voxtral_realtime
 from voxterm.engines.stand_ins.voxtral_realtime import write_streaming_tekken
-from voxterm.engines.voxtral_realtime_prompt import RealtimePrompt
+from voxterm.engines.voxtral_realtime import engine as voxtral_realtime
+from voxterm.engines.voxtral_realtime.prompt import RealtimePrompt
 
 VOCABULARY = 131_072
 HIDDEN = 64

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from voxterm.engines.declared.kokoro import KokoroSettings
-from voxterm.engines.kokoro import Kokoro, placed
+from voxterm.engines.kokoro.engine import Kokoro, placed
 from voxterm.engines.protocols import Placement, Samples, SpeechChunk, Voice
 
 HEART = Voice("heart", "kokoro", "en-US", "af_heart")

@@ -12,8 +12,8 @@ from demo_clips import no_progress
 
 from voxterm.decoding import DecodeLoop, Decoder
 from voxterm.engines.declared.llm import LlmSettings
+from voxterm.engines.llm.engine import TransformersLlm
 from voxterm.engines.protocols import Delta, Message, Placement, Replied
-from voxterm.engines.transformers_llm import TransformersLlm
 
 ON_CPU = Placement("cpu", "float32", 1024)
 LIMIT = 16

@@ -20,8 +20,8 @@ from voxterm.engines.protocols import (
     Samples,
     Transcript,
 )
-from voxterm.engines.voxtral_realtime import VoxtralRealtime
-from voxterm.engines.voxtral_realtime_stream import RealtimeStream, Token
+from voxterm.engines.voxtral_realtime.engine import VoxtralRealtime
+from voxterm.engines.voxtral_realtime.stream import RealtimeStream, Token
 
 ON_CPU = Placement("cpu", "float32", 1024)
 NARROW = 64

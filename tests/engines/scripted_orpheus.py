@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from voxterm.decoding import Sampling
-from voxterm.engines.orpheus import (
+from voxterm.engines.orpheus.engine import (
     ENGLISH,
     Orpheus,
     OrpheusSettings,
 )
-from voxterm.engines.orpheus_stream import FRAME_SAMPLES
-from voxterm.engines.orpheus_tokens import Frame, layers
+from voxterm.engines.orpheus.stream import FRAME_SAMPLES
+from voxterm.engines.orpheus.tokens import Frame, layers
 from voxterm.engines.protocols import (
     Placement,
     Samples,

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, Speed
-from voxterm.engines.whisper_recogniser import WINDOW_SAMPLES, Decoded
-from voxterm.engines.whisper_text import WhisperVocabulary
+from voxterm.engines.whisper.recogniser import WINDOW_SAMPLES, Decoded
+from voxterm.engines.whisper.text import WhisperVocabulary
 
 WORDS = 300
 WORD_SAMPLES = round(0.4 * HEARING_RATE_HZ)

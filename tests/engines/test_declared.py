@@ -126,7 +126,7 @@ def test_the_sizes_of_models_are_those_of_the_architectures() -> None:
     with torch.device("meta"):
         built = (
             (realtime, VoxtralRealtimeForConditionalGeneration(VoxtralRealtimeConfig(**realtime.config))),
-            (WHISPER, WhisperForConditionalGeneration(WhisperConfig(**WHISPER.config, **heads))),
+            (WHISPER, WhisperForConditionalGeneration(WhisperConfig(**{**WHISPER.config, **heads}))),
             (LLM, Qwen3ForCausalLM(Qwen3Config(**LLM.config))),
         )
     for model, module in built:

@@ -10,8 +10,8 @@ from demo_clips import no_progress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxterm.engines.espeak import PIECE_CHARS, Espeak, marks, pieces, speakable
-from voxterm.engines.espeak_library import WordEvent, espeak_library
+from voxterm.engines.espeak.engine import PIECE_CHARS, Espeak, marks, pieces, speakable
+from voxterm.engines.espeak.library import WordEvent, espeak_library
 from voxterm.engines.protocols import Samples, SpeechChunk, SpeechSynthesizer, Voice, WordMark
 from voxterm.errors import EngineError, VoiceError
 

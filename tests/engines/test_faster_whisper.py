@@ -17,12 +17,12 @@ from scripted_whisper import ScriptedTokens
 from tiny_whisper import tiny_whisper
 from whisper_reference import speech
 
-from voxterm.engines import faster_whisper as backend
 from voxterm.engines.declared.whisper import WhisperSettings
-from voxterm.engines.faster_whisper import FasterWhisper
 from voxterm.engines.protocols import AudioEncoded, Placement, Transcript
-from voxterm.engines.whisper import Whisper
-from voxterm.engines.whisper_model import opened as opened_in_torch
+from voxterm.engines.whisper import faster_whisper as backend
+from voxterm.engines.whisper.engine import Whisper
+from voxterm.engines.whisper.faster_whisper import FasterWhisper
+from voxterm.engines.whisper.model import opened as opened_in_torch
 from voxterm.errors import CheckpointError, EngineError, EngineLoadError, EngineMemoryError, VoxtermError
 
 ON_CPU = Placement("cpu", "float32")
@@ -311,9 +311,8 @@ def test_a_device_that_is_full_or_missing_is_told(
 
 def test_torch_is_not_imported() -> None:
     """A machine without it is what this backend is for."""
-    code = (
-        "import sys, voxterm.engines.whisper, voxterm.engines.faster_whisper; print('torch' in sys.modules)"
-    )
+    modules = "voxterm.engines.whisper.engine, voxterm.engines.whisper.faster_whisper"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 

@@ -19,8 +19,8 @@ from tiny_kokoro import SPEAKERS as TINY_SPEAKERS
 from tiny_kokoro import TINY, published_model, tiny_kokoro
 
 from voxterm.engines.declared.kokoro import KokoroSettings
-from voxterm.engines.kokoro import CHUNK_SAMPLES, Kokoro
-from voxterm.engines.kokoro_model import NOISE_SEED, RATE_HZ, SPEAKERS, KokoroModel
+from voxterm.engines.kokoro.engine import CHUNK_SAMPLES, Kokoro
+from voxterm.engines.kokoro.model import NOISE_SEED, RATE_HZ, SPEAKERS, KokoroModel
 from voxterm.engines.protocols import (
     PlacedEngine,
     Placement,

@@ -18,9 +18,9 @@ from tiny import copied
 from tiny_kokoro import TINY, tiny_kokoro
 
 from voxterm.checkpoints import RANDOM_WEIGHTS
-from voxterm.engines import kokoro_model
-from voxterm.engines.kokoro import Kokoro
-from voxterm.engines.kokoro_model import SPEAKERS
+from voxterm.engines.kokoro import model as kokoro_model
+from voxterm.engines.kokoro.engine import Kokoro
+from voxterm.engines.kokoro.model import SPEAKERS
 from voxterm.engines.protocols import Voice
 from voxterm.engines.stand_ins import kokoro as stand_in
 from voxterm.errors import (

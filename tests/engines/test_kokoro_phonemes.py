@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from voxterm.engines import kokoro_phonemes
-from voxterm.engines.espeak_library import espeak_library
-from voxterm.engines.kokoro_phonemes import Choice, front_end
-from voxterm.engines.kokoro_text import Part
+from voxterm.engines.espeak.library import espeak_library
+from voxterm.engines.kokoro import phonemes as kokoro_phonemes
+from voxterm.engines.kokoro.phonemes import Choice, front_end
+from voxterm.engines.kokoro.text import Part
 from voxterm.errors import VoiceError
 
 with_misaki = pytest.mark.skipif(find_spec("misaki") is None, reason="misaki is not for this Python")

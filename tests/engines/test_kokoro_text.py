@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.kokoro_text import (
+from voxterm.engines.kokoro.text import (
     FIRST_PHONEMES,
     GROWTH,
     PIECE_PHONEMES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.local_agreement import LocalAgreement
+from voxterm.engines.whisper.local_agreement import LocalAgreement
 
 HYPOTHESES = st.lists(st.lists(st.sampled_from("abc"), max_size=8), max_size=12)
 

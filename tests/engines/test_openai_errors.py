@@ -27,8 +27,8 @@ from chat_server import (
 )
 
 from voxterm.engines.declared.openai import OpenAiSettings
-from voxterm.engines.openai_errors import ServerError
-from voxterm.engines.openai_llm import OpenAiLanguageModel
+from voxterm.engines.openai.engine import OpenAiLanguageModel
+from voxterm.engines.openai.errors import ServerError
 from voxterm.engines.protocols import Message
 from voxterm.errors import EngineError, EngineLoadError, Severity
 

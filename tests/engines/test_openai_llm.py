@@ -18,7 +18,7 @@ from chat_server import ChatServer, Exchange, events, says, says_nothing, stalls
 from voxterm.clock import RealClock
 from voxterm.conversation.bridge import EngineThread
 from voxterm.engines.declared.openai import OpenAiSettings
-from voxterm.engines.openai_llm import OpenAiLanguageModel, built
+from voxterm.engines.openai.engine import OpenAiLanguageModel, built
 from voxterm.engines.protocols import Delta, LanguageModel, Message
 from voxterm.errors import ConfigError, EngineError, EngineLoadError
 
@@ -520,7 +520,7 @@ def test_neither_torch_nor_transformers_is_imported(server: ChatServer) -> None:
     program = f"""
 import sys
 from voxterm.engines.declared.openai import OpenAiSettings
-from voxterm.engines.openai_llm import built
+from voxterm.engines.openai.engine import built
 assert "openai" not in sys.modules, "a heavy import before load"
 engine = built(OpenAiSettings(base_url={server.url!r}))
 from voxterm.engines.protocols import Message

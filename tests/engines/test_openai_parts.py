@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.openai_question import trimmed
-from voxterm.engines.openai_reply import ReplyText
-from voxterm.engines.openai_waiting import NOTHING_YET, SlicedLoop
+from voxterm.engines.openai.question import trimmed
+from voxterm.engines.openai.reply import ReplyText
+from voxterm.engines.openai.waiting import NOTHING_YET, SlicedLoop
 from voxterm.engines.protocols import Message
 
 ROLES = st.sampled_from(["user", "assistant"])

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scripted_orpheus import TARA, FakeModel, decoded, fake, frames, samples_of, tokens
 
-from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.decoding import Sampling
-from voxterm.engines.orpheus import ENGLISH, SPEAKERS, Orpheus, OrpheusSettings, placed
-from voxterm.engines.orpheus_stream import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
-from voxterm.engines.orpheus_text import token_limit
-from voxterm.engines.orpheus_tokens import Frame
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.orpheus.engine import ENGLISH, SPEAKERS, Orpheus, OrpheusSettings, placed
+from voxterm.engines.orpheus.stream import FRAME_SAMPLES, LOOK_AHEAD_SAMPLES
+from voxterm.engines.orpheus.text import token_limit
+from voxterm.engines.orpheus.tokens import Frame
 from voxterm.engines.protocols import PacedEngine, Placement, SpeechChunk, SpeechTokens, Voice
 from voxterm.errors import EngineError, VoiceError
 from voxterm.voices import Catalogue, voices_folder
@@ -210,7 +210,8 @@ def test_its_section_of_the_settings_is_taken_as_it_stands() -> None:
     engine = placed(Placement("cpu", "bf16", 99_999), section)
     assert engine._settings == OrpheusSettings()
     assert engine.placement == Placement("cpu", "bf16", section.context_tokens)
-    engine = placed(Placement("cpu", "bf16", 700), section.model_copy(update={"checkpoint": "own/model", "seed": 3}))
+    own = section.model_copy(update={"checkpoint": "own/model", "seed": 3})
+    engine = placed(Placement("cpu", "bf16", 700), own)
     assert engine.placement.context_tokens == 700
     assert engine._settings == OrpheusSettings("own/model", seed=3)
 

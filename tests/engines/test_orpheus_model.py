@@ -14,14 +14,14 @@ from scripted_orpheus import PLACEMENT, TARA, samples_of
 from tiny import copied
 
 from voxterm.decoding import DecodeLoop, Sampling
-from voxterm.engines import orpheus_model
-from voxterm.engines.orpheus import (
+from voxterm.engines.orpheus import model as orpheus_model
+from voxterm.engines.orpheus.engine import (
     CHECKPOINT_SPEAKERS,
     Orpheus,
     OrpheusSettings,
 )
-from voxterm.engines.orpheus_stream import FRAME_SAMPLES
-from voxterm.engines.orpheus_tokens import SAMPLED_IDS, STOP_IDS
+from voxterm.engines.orpheus.stream import FRAME_SAMPLES
+from voxterm.engines.orpheus.tokens import SAMPLED_IDS, STOP_IDS
 from voxterm.engines.protocols import (
     SpeechChunk,
     SpeechSynthesizer,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from test_snac import REAL_SHAPE, difference_db
 
 from voxterm.checkpoints import Checkpoint, find
-from voxterm.engines import snac
-from voxterm.engines.orpheus_stream import (
+from voxterm.engines.orpheus import snac
+from voxterm.engines.orpheus.snac import SnacCodec
+from voxterm.engines.orpheus.stream import (
     FRAME_SAMPLES,
     LONGEST_WINDOW_FRAMES,
     LOOK_AHEAD_SAMPLES,
@@ -20,9 +21,8 @@ from voxterm.engines.orpheus_stream import (
     SEAM_SAMPLES,
     SpeechStream,
 )
-from voxterm.engines.orpheus_tokens import Frame, layers
+from voxterm.engines.orpheus.tokens import Frame, layers
 from voxterm.engines.protocols import Samples
-from voxterm.engines.snac import SnacCodec
 
 FRAME_S = FRAME_SAMPLES / RATE_HZ
 H100_FRAME_S = 7 * 0.0022

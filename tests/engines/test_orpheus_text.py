@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxterm.engines.orpheus_text import PIECE_SIZE, pieces, readable, token_limit
+from voxterm.engines.orpheus.text import PIECE_SIZE, pieces, readable, token_limit
 
 TAGS = ("<laugh>", "<sigh>")
 TOKENS_PER_S = 7 * 24_000 / 2048

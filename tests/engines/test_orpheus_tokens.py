@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voxterm.engines.orpheus_tokens import (
+from voxterm.engines.orpheus.tokens import (
     CODES,
     FIRST_AUDIO_ID,
     LAST_AUDIO_ID,

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.pass_pacing import LARGEST_SHARE, LONGEST_PASS_S, PassPacing
+from voxterm.engines.whisper.pass_pacing import LARGEST_SHARE, LONGEST_PASS_S, PassPacing
 
 FRAME_S = 0.032
 

@@ -14,9 +14,9 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from demo_clips import TEXTS, clip, faint_noise, no_progress, word_errors
 
-from voxterm.engines import pocketsphinx as pocketsphinx_engine
-from voxterm.engines.pocketsphinx import PocketSphinx
-from voxterm.engines.pocketsphinx_process import Recogniser
+from voxterm.engines.pocketsphinx import engine as pocketsphinx_engine
+from voxterm.engines.pocketsphinx.engine import PocketSphinx
+from voxterm.engines.pocketsphinx.process import Recogniser
 from voxterm.engines.protocols import AudioEncoded, Ending, Samples, Transcriber, Transcript
 from voxterm.errors import EngineError, EngineLoadError
 
@@ -261,7 +261,7 @@ def test_before_load_and_after_close_it_says_so() -> None:
 
 def test_the_process_ends_when_its_owner_is_killed() -> None:
     program = (
-        "import os, time; from voxterm.engines.pocketsphinx import PocketSphinx; e = PocketSphinx();"
+        "import os, time; from voxterm.engines.pocketsphinx.engine import PocketSphinx; e = PocketSphinx();"
         "e.load(lambda done, total: None); print('loaded', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as owner:

@@ -7,7 +7,7 @@ from chat_server import ChatServer, drops, hangs_up, says, status
 
 from voxterm.engines.declared.openai import OpenAiSettings
 from voxterm.engines.eliza import Eliza
-from voxterm.engines.openai_llm import OpenAiLanguageModel
+from voxterm.engines.openai.engine import OpenAiLanguageModel
 from voxterm.engines.protocols import Delta, LanguageModel, LoadProgress, Message, Notice, Replied
 from voxterm.engines.second_choice import SecondChoice
 from voxterm.errors import EngineError, EngineLoadError

@@ -10,8 +10,8 @@ import pytest
 from demo_clips import clip, faint_noise, no_progress
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, TurnDetector
-from voxterm.engines.smart_turn import SmartTurn
-from voxterm.engines.smart_turn_features import WINDOW_SAMPLES, Features
+from voxterm.engines.smart_turn.engine import SmartTurn
+from voxterm.engines.smart_turn.features import WINDOW_SAMPLES, Features
 from voxterm.errors import EngineError, EngineLoadError
 
 PAUSE = np.zeros(HEARING_RATE_HZ // 10, np.float32)
@@ -108,7 +108,7 @@ def test_a_network_that_fails_is_an_engine_error(monkeypatch: pytest.MonkeyPatch
 
 def test_it_needs_neither_torch_nor_transformers() -> None:
     program = (
-        "import sys, numpy; from voxterm.engines.smart_turn import SmartTurn; detector = SmartTurn();"
+        "import sys, numpy; from voxterm.engines.smart_turn.engine import SmartTurn; detector = SmartTurn();"
         "detector.load(lambda done, total: None); detector.probability(numpy.zeros(100, 'float32'));"
         "print(*{'torch', 'transformers', 'scipy'} & set(sys.modules))"
     )

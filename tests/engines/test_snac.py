@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tiny import copied
 
 from voxterm.checkpoints import Checkpoint, find
+from voxterm.engines.orpheus.snac import SnacCodec, SnacShape
 from voxterm.engines.protocols import Samples
-from voxterm.engines.snac import SnacCodec, SnacShape
 from voxterm.errors import CheckpointError
 
 FRAME_SAMPLES = 2048

@@ -15,7 +15,6 @@ import torch
 from demo_clips import clip, faint_noise, no_progress
 
 from voxterm.decoding import DecodeLoop, Prompt
-from voxterm.engines import voxtral as voxtral_module
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
@@ -30,9 +29,10 @@ from voxterm.engines.protocols import (
     Understood,
 )
 from voxterm.engines.silence import QUIETEST_SPEECH_RMS, is_silence
-from voxterm.engines.voxtral import Voxtral, VoxtralSettings
-from voxterm.engines.voxtral_model import AudioEncoder
-from voxterm.engines.voxtral_turn import REPLY_ROW, TRANSCRIPT_ROW, SentenceEnd
+from voxterm.engines.voxtral import engine as voxtral_module
+from voxterm.engines.voxtral.engine import Voxtral, VoxtralSettings
+from voxterm.engines.voxtral.model import AudioEncoder
+from voxterm.engines.voxtral.turn import REPLY_ROW, TRANSCRIPT_ROW, SentenceEnd
 from voxterm.errors import EngineError
 
 SYSTEM = "Be kind."

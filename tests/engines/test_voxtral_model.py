@@ -11,10 +11,10 @@ import torch
 from demo_clips import clip, no_progress
 
 from voxterm.checkpoints import find
-from voxterm.engines import voxtral as voxtral_module
 from voxterm.engines.protocols import Placement
-from voxterm.engines.voxtral import Voxtral, VoxtralSettings
-from voxterm.engines.voxtral_model import ARCHITECTURES, load_model
+from voxterm.engines.voxtral import engine as voxtral_module
+from voxterm.engines.voxtral.engine import Voxtral, VoxtralSettings
+from voxterm.engines.voxtral.model import ARCHITECTURES, load_model
 from voxterm.errors import CheckpointError, ConfigError, EngineError, EngineMemoryError
 
 ON_CPU = Placement("cpu", "float32", 512)

@@ -17,7 +17,7 @@ from tiny import copied
 
 from voxterm.engines.log_mel import windows_of
 from voxterm.engines.protocols import HEARING_RATE_HZ, Message
-from voxterm.engines.voxtral_prompt import AUDIO_ID, VoxtralPrompts
+from voxterm.engines.voxtral.prompt import AUDIO_ID, VoxtralPrompts
 from voxterm.errors import CheckpointError, ConfigError, EngineError
 
 SYSTEM = "You are kind. Answer in one sentence."

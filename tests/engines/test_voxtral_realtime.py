@@ -33,10 +33,10 @@ from voxterm.engines.protocols import (
     Transcriber,
     Transcript,
 )
-from voxterm.engines.voxtral_realtime import FEED_LIMIT_S, VoxtralRealtime, placed
-from voxterm.engines.voxtral_realtime_encoder import StreamingEncoder, _LastColumns
-from voxterm.engines.voxtral_realtime_prompt import FRAME_SAMPLES
-from voxterm.engines.voxtral_realtime_stream import RealtimeStream, Token
+from voxterm.engines.voxtral_realtime.encoder import StreamingEncoder, _LastColumns
+from voxterm.engines.voxtral_realtime.engine import FEED_LIMIT_S, VoxtralRealtime, placed
+from voxterm.engines.voxtral_realtime.prompt import FRAME_SAMPLES
+from voxterm.engines.voxtral_realtime.stream import RealtimeStream, Token
 from voxterm.errors import EngineError
 
 

@@ -19,14 +19,14 @@ from demo_clips import clip, no_progress
 from tiny_voxtral_realtime import tiny_voxtral_realtime, vocabulary_read_once
 
 from voxterm.checkpoints import RANDOM_WEIGHTS, find
-from voxterm.engines import voxtral_realtime as engine_module
 from voxterm.engines.declared import voxtral_realtime as declared
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
 from voxterm.engines.protocols import Placement, Transcript
 from voxterm.engines.stand_ins.voxtral_realtime import write
-from voxterm.engines.voxtral_realtime import VoxtralRealtime
-from voxterm.engines.voxtral_realtime_model import ARCHITECTURES, _mapped, load_model
-from voxterm.engines.voxtral_realtime_prompt import RealtimePrompt
+from voxterm.engines.voxtral_realtime import engine as engine_module
+from voxterm.engines.voxtral_realtime.engine import VoxtralRealtime
+from voxterm.engines.voxtral_realtime.model import ARCHITECTURES, _mapped, load_model
+from voxterm.engines.voxtral_realtime.prompt import RealtimePrompt
 from voxterm.errors import CheckpointError, EngineError, EngineLoadError, EngineMemoryError
 
 ON_CPU = Placement("cpu", "float32", 1024)

@@ -31,9 +31,9 @@ from voxterm.engines.protocols import (
     Placement,
     Transcript,
 )
-from voxterm.engines.voxtral_realtime import VoxtralRealtime
-from voxterm.engines.voxtral_realtime_prompt import FRAME_SAMPLES, RealtimePrompt
-from voxterm.engines.voxtral_realtime_stream import RealtimeStream, Token
+from voxterm.engines.voxtral_realtime.engine import VoxtralRealtime
+from voxterm.engines.voxtral_realtime.prompt import FRAME_SAMPLES, RealtimePrompt
+from voxterm.engines.voxtral_realtime.stream import RealtimeStream, Token
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
 from voxterm.engines.stand_ins.voxtral import write_tekken
 from voxterm.engines.stand_ins.voxtral_realtime import write_streaming_tekken
-from voxterm.engines.voxtral_realtime_prompt import RealtimePrompt, Said
+from voxterm.engines.voxtral_realtime.prompt import RealtimePrompt, Said
 from voxterm.errors import CheckpointError
 
 PAD = 32

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines import voxtral_turn
 from voxterm.engines.protocols import Delta, Ending, ReplyComplete, Transcript
 from voxterm.engines.repeats import LOOP_REPEATS
-from voxterm.engines.voxtral_turn import SentenceEnd, TextStream, ends_sentence, spoken
+from voxterm.engines.voxtral import turn as voxtral_turn
+from voxterm.engines.voxtral.turn import SentenceEnd, TextStream, ends_sentence, spoken
 
 SPOKEN = "Good day! Ça va? नमस्ते 👋🏽 — "
 

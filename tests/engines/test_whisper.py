@@ -15,7 +15,6 @@ from tiny_whisper import tiny_whisper
 from whisper_reference import features_of, generated, reference_of, speech
 
 from voxterm.engines.declared.whisper import WhisperSettings
-from voxterm.engines.pass_pacing import LONGEST_PASS_S
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
@@ -28,8 +27,9 @@ from voxterm.engines.protocols import (
     Transcript,
 )
 from voxterm.engines.silence import is_silence
-from voxterm.engines.whisper import Whisper, placed
-from voxterm.engines.whisper_model import WhisperModel
+from voxterm.engines.whisper.engine import Whisper, placed
+from voxterm.engines.whisper.model import WhisperModel
+from voxterm.engines.whisper.pass_pacing import LONGEST_PASS_S
 from voxterm.errors import ConfigError, EngineError, EngineMemoryError
 
 ON_CPU = Placement("cpu", "float32")

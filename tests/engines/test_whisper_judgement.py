@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from voxterm.engines.whisper_judgement import Bounds, Verdict, compression, judged, most_tokens
+from voxterm.engines.whisper.judgement import Bounds, Verdict, compression, judged, most_tokens
 
 SAID = "Hello, how are you? The weather is very nice today, so we might both walk to the market."
 LOOP = "thank you so much for watching " * 12

@@ -17,12 +17,12 @@ from tiny_whisper import tiny_whisper
 from whisper_reference import features_of, generated, reference_of, speech
 
 from voxterm.checkpoints import RANDOM_WEIGHTS
-from voxterm.engines import whisper_model
 from voxterm.engines.memory import TRIES
 from voxterm.engines.protocols import Placement
 from voxterm.engines.stand_ins import whisper as stand_in
 from voxterm.engines.stand_ins.whisper import Edition
-from voxterm.engines.whisper_model import WhisperModel, opened
+from voxterm.engines.whisper import model as whisper_model
+from voxterm.engines.whisper.model import WhisperModel, opened
 from voxterm.errors import CheckpointError, EngineError, EngineMemoryError, VoxtermError
 
 ON_CPU = Placement("cpu", "float32")

@@ -9,7 +9,7 @@ import pytest
 from scripted_whisper import ScriptedTokens, scripted_vocabulary
 
 from voxterm.engines.stand_ins.whisper import Edition, generation, write_tokenizer
-from voxterm.engines.whisper_text import WhisperVocabulary, Word, spelled
+from voxterm.engines.whisper.text import WhisperVocabulary, Word, spelled
 from voxterm.errors import CheckpointError, ConfigError
 
 EDITIONS = {"v2": Edition(99), "v3": Edition(100), "english": Edition(99, is_multilingual=False)}

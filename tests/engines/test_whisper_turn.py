@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scripted_whisper import COMMA, FULL_STOP, HALF_A_WORD, ScriptedRecogniser, said, spoken
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
-from voxterm.engines.whisper_judgement import Bounds
-from voxterm.engines.whisper_recogniser import WINDOW_SAMPLES
-from voxterm.engines.whisper_turn import Rules, WhisperTurn
+from voxterm.engines.whisper.judgement import Bounds
+from voxterm.engines.whisper.recogniser import WINDOW_SAMPLES
+from voxterm.engines.whisper.turn import Rules, WhisperTurn
 
 LOUD_NOISE = faint_noise(2.0, level=0.02)
 

@@ -32,7 +32,7 @@ VADS: Mapping[str, str] = {
     "silero": "voxterm.engines.silero_vad:SileroVad",
     "webrtc": "voxterm.engines.webrtc_vad:built",
 }
-TURN_DETECTORS: Mapping[str, str] = {"smart_turn": "voxterm.engines.smart_turn:SmartTurn"}
+TURN_DETECTORS: Mapping[str, str] = {"smart_turn": "voxterm.engines.smart_turn.engine:SmartTurn"}
 
 ORDERS: tuple[tuple[Role, ...], ...] = (
     ("speech language model", "synthesizer"),

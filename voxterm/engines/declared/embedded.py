@@ -20,7 +20,7 @@ POCKETSPHINX = Declaration(
     name="pocketsphinx",
     title="PocketSphinx",
     role="transcriber",
-    place="voxterm.engines.pocketsphinx:PocketSphinx",
+    place="voxterm.engines.pocketsphinx.engine:PocketSphinx",
     is_embedded=True,
 )
 ELIZA = Declaration(
@@ -34,7 +34,7 @@ ESPEAK = Declaration(
     name="espeak",
     title="eSpeak NG",
     role="synthesizer",
-    place="voxterm.engines.espeak:Espeak",
+    place="voxterm.engines.espeak.engine:Espeak",
     first_voice="english",
     has_open_voices=True,
     is_embedded=True,

@@ -52,7 +52,7 @@ KOKORO = Declaration(
     name="kokoro",
     title="Kokoro",
     role="synthesizer",
-    place="voxterm.engines.kokoro:placed",
+    place="voxterm.engines.kokoro.engine:placed",
     packages=("torch", "transformers", "huggingface-hub", "kokoro>=0.9.4"),
     model=MODEL,
     first_voice="af_heart",

@@ -68,7 +68,7 @@ LLM = Declaration(
     name="llm",
     title="LLM",
     role="language model",
-    place="voxterm.engines.transformers_llm:placed",
+    place="voxterm.engines.llm.engine:placed",
     packages=(*MODEL_PACKAGES, "jinja2>=3.1.6"),
     model=MODEL,
     stand_in="voxterm.engines.stand_ins.llm:write",

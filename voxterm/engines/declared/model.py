@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from voxterm.engines.declared.need import SPEECH_TOKENS_PER_S, ModelNeed
 from voxterm.engines.declared.shapes import (
@@ -16,7 +16,9 @@ from voxterm.engines.declared.shapes import (
     config_tensors,
     table_bytes,
 )
-from voxterm.engines.protocols import SHORTEST_CONTEXT_TOKENS, Precision
+
+if TYPE_CHECKING:  # what is declared is read with the settings, before numpy is needed
+    from voxterm.engines.protocols import Precision
 
 CODEC_WORK_BYTES = 40_000_000
 """Estimate: what SNAC's decoder works with on a window of a few frames, and its graph."""
@@ -147,6 +149,8 @@ def _completed(published: Mapping[str, Any], found: Mapping[str, Any]) -> Mappin
 
 
 def _contexts(wanted_tokens: int, can_shrink: bool) -> tuple[int, ...]:
+    from voxterm.engines.protocols import SHORTEST_CONTEXT_TOKENS
+
     steps = [wanted_tokens]
     while can_shrink and len(steps) < len(CONTEXT_LOSS) and steps[-1] // 2 >= SHORTEST_CONTEXT_TOKENS:
         steps.append(steps[-1] // 2)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from voxterm.engines.protocols import Precision
+if TYPE_CHECKING:  # what is declared is read with the settings, before numpy is needed
+    from voxterm.engines.protocols import Precision
 
 GRAPHS_BYTES = 80_000_000
 """Estimate: the captured steps of a model, one for each span of the cache, greedy and sampled."""

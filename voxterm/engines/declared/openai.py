@@ -29,7 +29,7 @@ OPENAI = Declaration(
     name="openai",
     title="OpenAI-compatible server",
     role="language model",
-    place="voxterm.engines.openai_llm:built",
+    place="voxterm.engines.openai.engine:built",
     packages=("openai>=3.54",),
     is_remote=True,
 )

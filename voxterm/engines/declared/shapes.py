@@ -11,9 +11,10 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from voxterm.engines.protocols import Precision
+if TYPE_CHECKING:  # what is declared is read with the settings, before numpy is needed
+    from voxterm.engines.protocols import Precision
 
 Tensors: TypeAlias = Iterable[tuple[str, tuple[int, ...]]]
 """Name and shape of every tensor."""

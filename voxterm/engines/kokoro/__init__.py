@@ -1,0 +1,1 @@
+"""Kokoro: a small network that speaks nine languages."""

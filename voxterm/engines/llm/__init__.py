@@ -1,0 +1,1 @@
+"""Any chat checkpoint of Llama, Mistral or Qwen."""

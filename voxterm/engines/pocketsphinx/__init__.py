@@ -1,0 +1,1 @@
+"""PocketSphinx: recognition of US English with no GPU and no download."""

@@ -1,0 +1,1 @@
+"""Smart Turn: hears whether a person has finished."""

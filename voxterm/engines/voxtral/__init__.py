@@ -1,0 +1,1 @@
+"""Voxtral Mini: hears and answers."""

@@ -1,0 +1,1 @@
+"""Voxtral Realtime: writes down what a person says while they say it."""

@@ -1,0 +1,1 @@
+"""Whisper: writes down what a person says, in some hundred languages."""
