@@ -24,7 +24,7 @@ from voxterm.bench.conversation.lines import (
 from voxterm.bench.conversation.measurement import SHIPPED, Wishes, plan_of
 from voxterm.bench.conversation.script import Into, Say
 from voxterm.config import Settings
-from voxterm.engines.espeak import Espeak
+from voxterm.engines.espeak.engine import Espeak
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples
 from voxterm.errors import AudioFileError, InputError
 

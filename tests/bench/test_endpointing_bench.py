@@ -22,7 +22,7 @@ from voxterm.bench.endpointing_fit import cut_ins, fitted, judge_by, measured
 from voxterm.bench.hesitations import SENTENCES, hesitant, people
 from voxterm.config import TurnSettings
 from voxterm.endpointing import PARAMETERS, Parameters
-from voxterm.engines.espeak import Espeak
+from voxterm.engines.espeak.engine import Espeak
 from voxterm.errors import InputError
 
 TURNS = TurnSettings()

@@ -46,6 +46,7 @@ TTS_FIGURES = {
     "underruns",
     "speech_s",
     "stray_tokens",
+    "memory_mb",
 }
 
 
@@ -155,7 +156,7 @@ class Synthesizer:
 
 class TestTts:
     def test_figures(self, random: Subject) -> None:
-        figures = tts.measure(random, "Hello there, how are you?", 2)
+        figures = tts.measure(random, "orpheus", "Hello there, how are you?", 2)
         assert set(figures) == TTS_FIGURES
         assert value(figures, "stray_tokens") == 0
         assert value(figures, "speech_s") == pytest.approx(24 * 2048 / 24_000)  # 31 letters with "tara: "
@@ -164,9 +165,9 @@ class TestTts:
 
     def test_weights_from_a_file_are_left_alone(self, real: Subject) -> None:
         """The tiny model speaks out of place, and that is told."""
-        figures = tts.measure(real, "Hello.", 1)
+        figures = tts.measure(real, "orpheus", "Hello.", 1)
         assert value(figures, "stray_tokens") > 0
-        assert tts.notes(real) == []
+        assert tts.notes(real, "orpheus") == []
 
     def test_a_planted_gap_is_found(self, monkeypatch: pytest.MonkeyPatch, real: Subject) -> None:
         late: object = Synthesizer([0.2, 0.25, 0.5], monkeypatch)
@@ -177,7 +178,7 @@ class TestTts:
 
     def test_nothing_to_say_is_an_error(self, random: Subject) -> None:
         with pytest.raises(EngineError, match="nothing to say"):
-            tts.measure(random, "…", 1)
+            tts.measure(random, "orpheus", "…", 1)
 
 
 class TestReply:

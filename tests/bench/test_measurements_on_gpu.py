@@ -10,7 +10,7 @@ import torch
 from subjects import TARA, settings_with
 
 from voxterm.bench import ceilings, decode, memory, reply
-from voxterm.bench.models import BOTH, Subject, subject
+from voxterm.bench.models import BOTH, Subject, machine_at, subject
 from voxterm.cli.casting import wishes_of
 from voxterm.cli.wiring import demo_clips
 
@@ -23,7 +23,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def on_gpu(voxtral_folder: Path, orpheus_folder: Path, snac_folder: Path) -> Subject:
     settings = settings_with(voxtral_folder, orpheus_folder, snac_folder)
-    return subject(settings, BOTH, wishes_of(settings), "cuda:0", os.environ, TARA)
+    return subject(settings, BOTH, wishes_of(settings), machine_at("cuda:0", os.environ), os.environ, TARA)
 
 
 def test_both_kernels_and_no_graphs_are_measured(on_gpu: Subject) -> None:

@@ -14,7 +14,7 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from voxterm.bench.watching import REPLY, WatchedLoop, in_slots, scripted, slotted
 from voxterm.decoding import DecodeLoop, Decoder, Prompt, Sampling
-from voxterm.engines.orpheus_tokens import FrameBuilder, code_in_slot, prompt_ids
+from voxterm.engines.orpheus.tokens import FrameBuilder, code_in_slot, prompt_ids
 from voxterm.sentences import SentenceSplitter
 
 ASKED = [Prompt(prompt_ids(range(30)))]

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from voxterm.__main__ import main
+from voxterm.bench.conversation.measurement import SHIPPED
 from voxterm.bench.models import with_stand_ins
 from voxterm.config import Settings
 from voxterm.gpu import Nvml
 
 Bench = Callable[..., Any]
+CLIP = str(SHIPPED / "speech-lj001-0002.flac")
 
 
 @pytest.fixture
@@ -65,6 +67,58 @@ def test_tts_prints_a_table(bench: Bench) -> None:
     assert "least_buffered_ms" in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "engine", "figure"),
+    [
+        ("stt", "pocketsphinx", "transcript_wait_ms"),
+        ("llm", "eliza", "first_delta_late_ms"),
+        ("tts", "espeak", "time_to_first_audio_ms"),
+    ],
+)
+def test_one_engine_in_a_table_and_a_document(bench: Bench, kind: str, engine: str, figure: str) -> None:
+    argv = [kind, "--engine", engine, "--device", "cpu", *([CLIP] if kind == "stt" else [])]
+    found = bench(*argv, "--json")
+    assert (found["bench"], set(found["models"])) == (kind, {engine})
+    assert "needs no checkpoint" in found["models"][engine]
+    assert set(found["figures"][figure]) == {"p50", "p95", "n", "unit"}
+    assert figure in bench(*argv)
+
+
+def test_an_engine_without_weights_says_that_it_was_measured_as_it_is(bench: Bench) -> None:
+    found = bench("tts", "--engine", "espeak", "--weights", "random", "--runs", "1", "--json")
+    assert any("eSpeak NG has no weights" in note for note in found["notes"])
+
+
+def test_words_that_are_given_are_counted(bench: Bench, tmp_path: Path) -> None:
+    words = tmp_path / "words.tsv"
+    words.write_text("file\ttext\nspeech-lj001-0002.flac\tin being comparatively modern\n")
+    found = bench("stt", CLIP, "--engine", "pocketsphinx", "--transcripts", str(words), "--json")
+    assert found["figures"]["word_errors"]["n"] == 4
+    assert "word_errors" not in bench("stt", CLIP, "--engine", "pocketsphinx", "--json")["figures"]
+
+
+def test_the_turns_of_a_dialogue_are_told_one_by_one(bench: Bench) -> None:
+    found = bench("llm", "--engine", "eliza", "--turns", "3", "--json")
+    lengths = [turn["history_characters"] for turn in found["turns"]]
+    assert (len(lengths), lengths) == (3, sorted(lengths))
+
+
+def test_without_a_name_it_is_the_engine_that_plays(bench: Bench) -> None:
+    played = bench("llm", "--profile", "embedded", "--turns", "1", "--json")
+    assert list(played["models"]) == ["eliza"]
+    named = bench("llm", "--profile", "voxtral-orpheus", "--turns", "1", "--device", "cpu", "--json")
+    assert list(named["models"]) == ["voxtral"]
+    assert named["figures"]["tokens_per_s"]["p50"] > 0
+
+
+def test_what_is_under_way_is_told_to_who_watches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["bench", "tts", "--engine", "espeak", "--runs", "2", "--json"]) == 0
+    assert "voxterm: speaking, 2 of 2\n" in capsys.readouterr().err
+
+
 def test_memory_in_another_precision(bench: Bench) -> None:
     found = bench("memory", "--device", "cpu", "--precision", "float32", "--json")
     assert "float32 on cpu" in found["models"]["voxtral"]
@@ -105,6 +159,12 @@ def test_random_weights_take_stand_ins_and_remove_them(
         (["tts", "--weights", "tiny"], ["tiny"]),
         (["reply", "--gpu-memory", "lots"], ["lots", "8GB"]),
         (["reply", "/no/such.wav"], ["/no/such.wav"]),
+        (["stt", "/no/such.wav"], ["/no/such.wav"]),
+        (["stt", "--transcripts", "/no/such.tsv", CLIP], ["/no/such.tsv"]),
+        (["stt", "--engine", "pocketsfinx"], ['"pocketsfinx"', 'did you mean "pocketsphinx"']),
+        (["llm", "--engine", "espeak"], ["language model", '"espeak"', "eliza"]),
+        (["tts", "--engine", "orfeus"], ['did you mean "orpheus"']),
+        (["llm", "--turns", "0"], ["--turns"]),
     ],
 )
 def test_wrong_usage(argv: list[str], names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,5 +184,5 @@ def test_a_checkpoint_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    assert main(["bench", "tts", "--device", "cpu"]) == 1
+    assert main(["bench", "tts", "--engine", "orpheus", "--device", "cpu"]) == 1
     assert "voxterm fetch" in capsys.readouterr().err

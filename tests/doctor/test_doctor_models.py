@@ -12,7 +12,15 @@ from scenes import one
 
 from voxterm.doctor.finding import Finding
 from voxterm.doctor.gpus import Trouble
-from voxterm.doctor.models import Chosen, ProfileState, checkpoint_findings, profile_states, profile_that_runs
+from voxterm.doctor.models import (
+    Chosen,
+    ProfileState,
+    checkpoint_findings,
+    profile_states,
+    profile_that_runs,
+    profile_wanted,
+)
+from voxterm.engines.declared import voxtral
 from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.engines.registry import profiles
 from voxterm.errors import ConfigError
@@ -58,7 +66,9 @@ def test_a_profile_that_nobody_chose_blocks_nothing(here: Wishes) -> None:
     assert (models.runs, models.finding.verdict, models.finding.blocks, runs) == (
         False, "info", False, "embedded"
     )  # fmt: skip
-    assert "no GPU" in models.finding.what
+    assert "does not fit" in models.finding.what
+    embedded = profile_states(Chosen("auto", here), NO_GPU, {}, torch=None)[1].finding
+    assert (embedded.verdict, embedded.what) == ("ok", "taken by auto: there is no GPU to use")
 
 
 @pytest.mark.parametrize("machine", [NO_GPU, imagined_machine(1 * GB)])
@@ -95,13 +105,26 @@ def test_what_is_given_up_is_said(here: Wishes) -> None:
     assert "gives up: " in models.finding.what
 
 
+def test_a_gpu_that_lies_idle_is_worth_a_word_only_where_no_model_runs(here: Wishes) -> None:
+    absent = Wishes(profiles=PROFILES, checkpoints=REPOS)
+    assert profile_wanted(profile_states(Chosen("auto", absent), BIG, {}, torch=None)) == "voxtral-orpheus"
+    assert profile_wanted(profile_states(Chosen("auto", here), BIG, {}, torch=None)) == ""
+    assert profile_wanted(profile_states(Chosen("embedded", absent), BIG, {}, torch=None)) == ""
+
+
+def test_of_a_profile_that_does_not_play_what_it_gives_up_is_no_warning(here: Wishes) -> None:
+    small = imagined_machine(900_000_000)
+    models, _ = states("embedded", here, small)
+    assert (models.finding.verdict, models.finding.remedy) == ("info", "")
+
+
 def test_an_unknown_profile(here: Wishes) -> None:
     with pytest.raises(ConfigError, match="embeded"):
         states("embeded", here, BIG)
 
 
 def looked_at(
-    wishes: Wishes, environ: dict[str, str], profile: str = "auto", wanted: bool = True
+    wishes: Wishes, environ: dict[str, str], profile: str = "auto", wanted: str = "voxtral-orpheus"
 ) -> list[Finding]:
     return list(checkpoint_findings(Chosen(profile, wishes), environ, wanted=wanted))
 
@@ -118,13 +141,11 @@ def test_checkpoints_that_are_here(here: Wishes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("profile", "wanted", "verdict"),
     [
-        ("voxtral-orpheus", True, "bad"),
-        ("auto", True, "warn"),
-        ("auto", False, "info"),
-        ("embedded", False, "info"),
+        ("voxtral-orpheus", "", "bad"),
+        ("auto", "voxtral-orpheus", "warn"),
     ],
 )
-def test_checkpoints_that_are_not(profile: str, wanted: bool, verdict: str, tmp_path: Path) -> None:
+def test_checkpoints_that_are_not(profile: str, wanted: str, verdict: str, tmp_path: Path) -> None:
     findings = looked_at(
         Wishes(profiles=PROFILES, checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, profile, wanted
     )
@@ -132,7 +153,20 @@ def test_checkpoints_that_are_not(profile: str, wanted: bool, verdict: str, tmp_
         found = one(findings, model)
         assert (found.verdict, found.blocks) == (verdict, profile == "voxtral-orpheus")
         assert repo in found.what
-        assert found.remedy == ("" if verdict == "info" else f"voxterm fetch {repo}")
+        assert found.remedy == f"voxterm fetch {repo}"
+    assert "not fetched" not in [finding.name for finding in findings]
+
+
+@pytest.mark.parametrize("profile", ["auto", "embedded"])
+def test_checkpoints_that_nobody_needs_are_told_together(profile: str, tmp_path: Path) -> None:
+    """With a line for each the page was longer than a screen."""
+    published = {"voxtral": voxtral.MODEL.checkpoint, "orpheus": "someone/orpheus"}
+    wishes = Wishes(profiles=PROFILES, checkpoints=published)
+    environ = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    findings = looked_at(wishes, environ, profile, wanted="")
+    assert [finding.name for finding in findings] == ["not fetched", "cache"]
+    assert findings[0].what.startswith("voxtral (9.4 GB), orpheus: `voxterm fetch")
+    assert not any(finding.remedy for finding in findings)
 
 
 def test_a_download_that_broke_off(tmp_path: Path) -> None:
@@ -146,7 +180,7 @@ def test_a_download_that_broke_off(tmp_path: Path) -> None:
     with (repo / "blobs/abc.incomplete").open("wb") as file:
         file.truncate(3 * GB)  # a hole: nothing is written
     findings = looked_at(
-        Wishes(profiles=PROFILES, checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, wanted=False
+        Wishes(profiles=PROFILES, checkpoints=REPOS), {"HF_HUB_CACHE": str(tmp_path)}, wanted=""
     )
     found = one(findings, "voxtral")
     assert (found.verdict, found.remedy) == ("warn", "voxterm fetch someone/voxtral")

@@ -9,11 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voxterm.bench.report import Figure
 from voxterm.checkpoints import find
 from voxterm.config import Settings
 from voxterm.engines import registry
 from voxterm.engines.declared.engines import ENGINES
-from voxterm.engines.protocols import Engine, Placement, Voice
+from voxterm.engines.protocols import Engine, PacedEngine, PlacedEngine, Placement, Speed, Voice
 from voxterm.errors import EngineLoadError, EngineMemoryError, InputError
 from voxterm.gpu import CUDA_CONTEXT_BYTES, Nvml, read_ram
 from voxterm.plan import Machine, Plan, Wishes, plan_for, this_machine
@@ -31,6 +32,7 @@ CPU = "cpu"
 SEED = 0
 
 RANDOM_NOTE = "the weights of {} are random, of the published sizes: speed does not depend on their values"
+NO_WEIGHTS_NOTE = "{} has no weights that could be drawn: it was measured as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,14 @@ class Subject:
     wishes: Wishes
     voice: Voice | None = None
     tell: Callable[[str], None] = lambda part: None  # which part of a measurement now begins
+    wants_random: bool = False  # weights were to be drawn, where there are any
 
     @property
     def device(self) -> torch.device:
+        """Where the models are; the CPU where there is none."""
         import torch
 
-        return torch.device(next(iter(self.plan.placements.values())).device)
+        return torch.device(next((place.device for place in self.plan.placements.values()), CPU))
 
     def placement(self, model: str) -> Placement:
         """Where a model goes.
@@ -73,44 +77,53 @@ class Subject:
         return self.voice
 
     def is_random(self, model: str) -> bool:
-        """Whether its weights are drawn, so that it babbles."""
-        return not find(self.checkpoint(model)).weights
+        """Whether its weights are drawn, so that it babbles; never those of an engine without a model."""
+        return model in self.wishes.checkpoints and not find(self.checkpoint(model)).weights
 
-    def described(self, models: Collection[str]) -> dict[str, str]:
-        """Where these models are, and in which precision."""
-        places = {model: self.placement(model) for model in models}
-        return {
-            name: f"{'random weights' if self.is_random(name) else self.checkpoint(name)}, "
-            f"{place.precision} on {place.device}, {place.context_tokens} tokens of context"
-            for name, place in places.items()
-        }
+    def described(self, engines: Collection[str]) -> dict[str, str]:
+        """Where these engines' models are, and in which precision."""
+        return {name: self._described(name) for name in engines}
 
-    def notes(self, models: Collection[str]) -> list[str]:
-        """What a reader of the figures has to know of these models."""
-        random = [model for model in models if self.is_random(model)]
-        return [RANDOM_NOTE.format(" and ".join(random))] if random else []
+    def _described(self, name: str) -> str:
+        engine = ENGINES[name]
+        if engine.model:
+            place = self.placement(name)
+            weights = "random weights" if self.is_random(name) else self.checkpoint(name)
+            where = f"{place.precision} on {place.device}"
+            return f"{weights}, {where}, {place.context_tokens} tokens of context"
+        if not engine.is_remote:
+            return f"{engine.title}, which needs no checkpoint"
+        section = getattr(self.settings.engines, name)
+        address, _, _ = str(section.base_url).partition("?")  # what follows may be a secret
+        return f"{section.model or 'the first model that it lists'} at {address}"
+
+    def notes(self, names: Collection[str]) -> list[str]:
+        """What a reader of the figures has to know of these engines and codecs."""
+        random = [name for name in names if self.is_random(name)]
+        notes = [RANDOM_NOTE.format(" and ".join(random))] if random else []
+        fixed = [ENGINES[name].title for name in names if name in ENGINES and not ENGINES[name].model]
+        return notes + [NO_WEIGHTS_NOTE.format(title) for title in fixed if self.wants_random]
 
 
 def subject(
     settings: Settings,
     engines: Sequence[str],
     wishes: Wishes,
-    device: str | None,
+    machine: Machine,
     environ: Mapping[str, str],
     voice: Voice | None = None,
 ) -> Subject:
     """Plan some engines of the settings, which name a checkpoint for each.
 
     Args:
-        device: "cpu" or "cuda:N"; None: the GPU if there is one.
+        machine: `machine_at` the device that is asked for.
         voice: who speaks, whatever checkpoint she belongs to.
 
     Raises:
-        InputError: there is no such device.
-        EngineLoadError: the installed torch cannot use it.
+        EngineLoadError: the installed torch cannot use its GPU.
     """
     wishes = replace(wishes, profiles={MEASURED: registry.Profile(MEASURED, tuple(engines))})
-    plan = plan_for(MEASURED, wishes, environ, machine_at(device, environ))
+    plan = plan_for(MEASURED, wishes, environ, machine)
     devices = {placement.device for placement in plan.placements.values()}
     if any(name != CPU for name in devices):
         import torch
@@ -166,7 +179,7 @@ def _written(place: str, folder: Path) -> str:
 
 @contextmanager
 def loaded(given: Subject, models: Collection[str], *, warm: bool = True) -> Iterator[dict[str, Any]]:
-    """The engines of these models by name, loaded in the plan's order.
+    """These engines by name: those with a model loaded in the plan's order, then the others.
 
     Args:
         warm: whether they are warmed up, as before a conversation.
@@ -175,9 +188,11 @@ def loaded(given: Subject, models: Collection[str], *, warm: bool = True) -> Ite
         EngineLoadError: a checkpoint is missing or broken, or it does not fit.
     """
     limit_memory(given)
-    engines = {model: built(given, model) for model in given.plan.load_order if model in models}
     for model in models:
-        given.placement(model)  # refuses one that the plan left out
+        if ENGINES[model].model:
+            given.placement(model)  # refuses one that the plan left out
+    order = [*(name for name in given.plan.load_order if name in models), *models]
+    engines = {model: built(given, model) for model in dict.fromkeys(order)}
     try:
         for model, engine in engines.items():
             given.tell(f"loading {model}")
@@ -197,9 +212,10 @@ def take_up(engine: Engine) -> None:
     Raises:
         EngineLoadError: a checkpoint is missing or broken, or it does not fit.
     """
-    import torch
+    if isinstance(engine, PlacedEngine):
+        import torch
 
-    torch.manual_seed(SEED)
+        torch.manual_seed(SEED)
     engine.load(lambda done, total: None)
 
 
@@ -208,10 +224,24 @@ def built(given: Subject, model: str) -> Any:
     return registry.build(model, given.settings.engines, given.plan.placements)
 
 
+def memory_held(engine: object) -> dict[str, Figure]:
+    """What it says that its models hold."""
+    held = engine.memory_bytes if isinstance(engine, PlacedEngine) else {}
+    return {"memory_mb": Figure([sum(held.values()) / 1e6] if held else [], "MB")}
+
+
+def pace(engine: object) -> list[float]:
+    """The tokens a second that it decoded last, of each of its models that tells."""
+    speeds: Mapping[str, Speed] = engine.speeds if isinstance(engine, PacedEngine) else {}
+    return [speed.tokens_per_s for speed in speeds.values()]
+
+
 def limit_memory(given: Subject) -> None:
     """Hold the process to its limit: torch then refuses what goes beyond, as a smaller GPU would."""
+    if given.wishes.memory_limit_bytes is None or not given.plan.placements:
+        return
     device = given.device
-    if given.wishes.memory_limit_bytes is None or device.type != "cuda":
+    if device.type != "cuda":
         return
     import torch
 

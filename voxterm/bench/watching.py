@@ -8,15 +8,16 @@ The model's work, and the time it takes, stay the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from voxterm.decoding import DecodeLoop, Prompt, Sampling
+if TYPE_CHECKING:
+    from voxterm.decoding import DecodeLoop, Prompt, Sampling
 
 Step: TypeAlias = "tuple[int | None, ...]"
-Rewrite: TypeAlias = Callable[[Iterable[Step], Sequence[Prompt]], Iterator[Step]]
+Rewrite: TypeAlias = "Callable[[Iterable[Step], Sequence[Prompt]], Iterator[Step]]"
 """(steps, prompts) → the steps as they are to be understood; may end before they do."""
 
 FIRST_AUDIO_ID = 128_266
@@ -143,3 +144,16 @@ def watch_orpheus(engine: Any, *, is_random: bool) -> WatchedLoop:
     watched = WatchedLoop(engine._model._loop, in_slots if is_random else None)
     engine._model._loop = watched
     return watched
+
+
+SPEECH_WATCHES: Mapping[str, Callable[..., WatchedLoop]] = {"orpheus": watch_orpheus}
+"""By engine that speaks with a decode loop inside."""
+
+SPEECH_NOTES: Mapping[str, str] = {"orpheus": SPEECH_NOTE}
+"""What became of the random weights' babbling, by the same."""
+
+
+def watch_speech(name: str, engine: Any, *, is_random: bool) -> WatchedLoop | None:
+    """Put a watch into an engine that is loaded; None where it has no decode loop."""
+    watch = SPEECH_WATCHES.get(name)
+    return watch(engine, is_random=is_random) if watch else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,14 +16,16 @@ from typing import TYPE_CHECKING
 from voxterm.audio.wav import read_audio
 from voxterm.bench import report
 from voxterm.cli import printing
+from voxterm.cli.bench_arguments import CONVERSATION_PARTS
 from voxterm.cli.casting import INSTALL_PACKAGES, WITHOUT_PACKAGES, cast_of, wishes_of
-from voxterm.cli.parser import CONVERSATION_PARTS
 from voxterm.cli.wiring import demo_clips, headless_settings_of
 from voxterm.config import Settings
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Samples, Voice
-from voxterm.errors import EngineLoadError
+from voxterm.engines.registry import profile_named
+from voxterm.errors import EngineLoadError, InputError
 from voxterm.gpu import parse_size
+from voxterm.plan import AUTO, Machine, plan_for, playing
 from voxterm.voices import Catalogue, voices_folder
 
 if TYPE_CHECKING:
@@ -111,12 +114,32 @@ def _decode(arguments: argparse.Namespace) -> dict[str, object]:
         return _document("decode", figures, given, names, decode.notes(given, names, arguments.rows))
 
 
-def _tts(arguments: argparse.Namespace) -> dict[str, object]:
-    with _subject(arguments, ("orpheus",)) as given:
-        from voxterm.bench import tts
+def _stt(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import stt
 
-        figures = tts.measure(given, arguments.text or tts.TEXT, arguments.runs)
-        return _document("tts", figures, given, tts.MODELS, tts.notes(given))
+    recordings = stt.read_recordings(arguments.files, arguments.transcripts)
+    with _engine(arguments, stt.ROLES) as (given, name):
+        realtime = arguments.realtime
+        figures = stt.measure(given, name, recordings, runs=arguments.runs, realtime=realtime)
+        notes = stt.notes(given, name, recordings, realtime=realtime)
+        return _document("stt", figures, given, [name], notes)
+
+
+def _llm(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import llm
+
+    with _engine(arguments, llm.ROLES) as (given, name):
+        found = llm.measure(given, name, arguments.turns, arguments.text)
+        document = _document("llm", llm.figures(found), given, [name], llm.notes(given, name, found))
+        return {**document, "turns": [answer.document() for answer in found.answers]}
+
+
+def _tts(arguments: argparse.Namespace) -> dict[str, object]:
+    from voxterm.bench import tts
+
+    with _engine(arguments, tts.ROLES) as (given, name):
+        figures = tts.measure(given, name, arguments.text or tts.TEXT, arguments.runs)
+        return _document("tts", figures, given, [name], tts.notes(given, name))
 
 
 def _reply(arguments: argparse.Namespace) -> dict[str, object]:
@@ -147,6 +170,8 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
     "conversation": _conversation,
     "endpointing": _endpointing,
     "decode": _decode,
+    "stt": _stt,
+    "llm": _llm,
     "tts": _tts,
     "reply": _reply,
     "memory": _memory,
@@ -155,8 +180,59 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, object]]] = {
 
 
 @contextmanager
-def _subject(arguments: argparse.Namespace, engines: Sequence[str]) -> Iterator[Subject]:
-    """These engines by the flags and settings, planned.
+def _engine(arguments: argparse.Namespace, roles: Collection[str]) -> Iterator[tuple[Subject, str]]:
+    """The engine that is asked for, planned, and its name: without one the first that plays in one of these
+    roles. With random weights any engine could play.
+
+    Raises:
+        InputError: there is no such engine, or none plays in such a role.
+        EngineLoadError: its packages are not installed.
+    """
+    from voxterm.bench.models import machine_at
+
+    machine = machine_at(arguments.device, os.environ)
+    if arguments.engine:
+        name = _checked(arguments.engine, roles)
+    else:
+        settings = headless_settings_of(arguments)
+        name = _playing(settings, roles, machine, any_could=arguments.weights == "random")
+    with _subject(arguments, (name,), machine) as given:
+        yield given, name
+
+
+def _checked(name: str, roles: Collection[str]) -> str:
+    known = [engine.name for engine in ENGINES.values() if engine.role in roles]
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1)
+    remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+    raise InputError(f'there is no {" or ".join(roles)} "{name}"', remedy)
+
+
+def _playing(settings: Settings, roles: Collection[str], machine: Machine, *, any_could: bool) -> str:
+    """The engine that would play in one of these roles now; `any_could`: were all checkpoints here.
+
+    Raises:
+        ConfigError: there is no such profile.
+        InputError: none plays in such a role.
+    """
+    wishes = wishes_of(settings)
+    if any_could:
+        name = next(iter(wishes.profiles)) if settings.profile == AUTO else settings.profile
+        profile = profile_named(name, wishes.profiles)
+    else:
+        profile = playing(plan_for(settings.profile, wishes, os.environ, machine), wishes)
+    for name in profile.engines:
+        if ENGINES[name].role in roles:
+            return name
+    raise InputError(f"no {' or '.join(roles)} plays in {profile.name}", "name one: --engine NAME")
+
+
+@contextmanager
+def _subject(
+    arguments: argparse.Namespace, engines: Sequence[str], machine: Machine | None = None
+) -> Iterator[Subject]:
+    """These engines by the flags and settings, planned for this machine.
 
     Raises:
         EngineLoadError: their packages are not installed.
@@ -164,12 +240,13 @@ def _subject(arguments: argparse.Namespace, engines: Sequence[str]) -> Iterator[
     lacking = [line for name in engines for line in ENGINES[name].lacking()]
     if lacking:
         raise EngineLoadError(f"{WITHOUT_PACKAGES}: {', '.join(lacking)}", INSTALL_PACKAGES)
-    from voxterm.bench.models import subject, with_stand_ins
+    from voxterm.bench.models import machine_at, subject, with_stand_ins
 
     settings = headless_settings_of(arguments)
     voice = _voice(settings, engines[-1])
+    is_random = arguments.weights == "random"
     with ExitStack() as things:
-        if arguments.weights == "random":
+        if is_random:
             folder = things.enter_context(TemporaryDirectory(prefix="voxterm-bench-"))
             settings = with_stand_ins(settings, engines, Path(folder))
         wishes = wishes_of(settings)
@@ -177,8 +254,9 @@ def _subject(arguments: argparse.Namespace, engines: Sequence[str]) -> Iterator[
             wishes = replace(wishes, precision=arguments.precision)
         if arguments.gpu_memory:
             wishes = replace(wishes, memory_limit_bytes=parse_size(arguments.gpu_memory))
-        given = subject(settings, engines, wishes, arguments.device, os.environ, voice)
-        yield replace(given, tell=_tell)
+        machine = machine or machine_at(arguments.device, os.environ)
+        given = subject(settings, engines, wishes, machine, os.environ, voice)
+        yield replace(given, tell=_tell, wants_random=is_random)
 
 
 def _voice(settings: Settings, engine: str) -> Voice | None:
@@ -190,7 +268,7 @@ def _voice(settings: Settings, engine: str) -> Voice | None:
 
 def _document(
     bench: str,
-    figures: dict[str, report.Figure],
+    figures: Mapping[str, report.Figure | report.Count],
     given: Subject,
     models: Sequence[str],
     notes: Sequence[str],

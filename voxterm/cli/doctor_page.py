@@ -28,6 +28,7 @@ SIGNS: Mapping[Verdict, tuple[str, str]] = {
     "info": ("·", "dim"),
 }
 NAME_CELLS = 16
+"""At least; those of a group line up."""
 LEAST_CELLS = 60
 NO_LAYERS = {"XDG_CONFIG_HOME": os.devnull}
 """An environment in which there is no settings file and no variable."""
@@ -84,22 +85,23 @@ def _print_page(report: Report) -> None:
         findings = [finding for finding in report.findings if finding.group == group]
         if findings:
             console.print(Text(group, style="bold"))
+        name_cells = max([NAME_CELLS, *(len(finding.name) + 1 for finding in findings)])
         for finding in findings:
-            for line in _lines(finding, console):
+            for line in _lines(finding, console, name_cells):
                 console.print(line, soft_wrap=True)
     console.print(_verdict(report), soft_wrap=True)
 
 
-def _lines(finding: Finding, console: Console) -> Iterator[Text]:
+def _lines(finding: Finding, console: Console, name_cells: int) -> Iterator[Text]:
     """The sign, the name and what it is, then each step of the remedy on a line of its own, to be copied."""
     sign, style = SIGNS[finding.verdict]
     plain = "dim" if finding.verdict == "info" else ""
-    width = max(console.width, LEAST_CELLS) - NAME_CELLS - 4
+    width = max(console.width, LEAST_CELLS) - name_cells - 4
     what = [line.plain.rstrip() for line in Text(safe_line(finding.what)).wrap(console, width)]
-    name = safe_line(finding.name).ljust(NAME_CELLS)
+    name = f"{safe_line(finding.name)} ".ljust(name_cells)
     yield Text.assemble("  ", (sign, style), " ", name, (what[0], plain))
     for more in what[1:]:
-        yield Text(" " * (NAME_CELLS + 4) + more, style=plain)
+        yield Text(" " * (name_cells + 4) + more, style=plain)
     for step in finding.remedy.splitlines():
         yield Text.assemble(("    → ", style), safe_line(step))
 

@@ -16,6 +16,7 @@ from voxterm.doctor.models import (
     checkpoint_findings,
     profile_states,
     profile_that_runs,
+    profile_wanted,
 )
 from voxterm.doctor.packages import (
     Packages,
@@ -123,7 +124,7 @@ class _Examination:
 
         states: list[ProfileState] = self.findings.look("models", "profile", look_at_profiles, [])
         self.findings.found.extend(state.finding for state in states)
-        wanted = any(state.finding.verdict == "warn" and not state.runs for state in states)
+        wanted = profile_wanted(states)
         self.add("models", "checkpoints", lambda: checkpoint_findings(chosen, facts.environ, wanted=wanted))
         return profile_that_runs(chosen.profile, states)
 

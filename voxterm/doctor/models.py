@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from voxterm.checkpoints import Checkpoint, find
 from voxterm.checkpoints.finding import hub_cache, is_offline, is_repo, repo_folder
 from voxterm.doctor.finding import Finding, Verdict
 from voxterm.doctor.gpus import Trouble
-from voxterm.doctor.packages import INSTALL_MODELS
 from voxterm.doctor.program import existing_part, spoken
-from voxterm.engines.declared.declaration import Declaration
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.declared.model import need_of
-from voxterm.engines.registry import Profile
+from voxterm.engines.registry import Profile, profile_named
 from voxterm.errors import CheckpointError
 from voxterm.gpu import GB
-from voxterm.plan import AUTO, EMBEDDED, Machine, Plan, Wishes, embedded_roles, plan_of, preview
+from voxterm.plan import AUTO, EMBEDDED, Machine, Outlook, State, Wishes, auto_plan, outlooks, taken
+
+IN_SHORT: Mapping[State, str] = {
+    "unfetched": "fits, but its checkpoints are missing",
+    "uninstalled": "fits, but its packages are not installed",
+    "too large": "does not fit: too large or too slow here",
+    "by name": "asks a server, so by its name alone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +39,23 @@ class Chosen:
     def needs_models(self) -> bool:
         """Whether it is one of speech models, asked for by its name."""
         profile = self.wishes.profiles.get(self.profile)
-        return profile is not None and bool(_models(profile))
+        return profile is not None and any(engine.model for engine in profile.declared)
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileState:
-    """One profile on this machine."""
+    """One profile on this machine, and how the page tells of it."""
 
-    name: str
-    runs: bool
-    embedded: int  # `plan.embedded_roles`
+    outlook: Outlook
     finding: Finding
+
+    @property
+    def name(self) -> str:
+        return self.outlook.profile.name
+
+    @property
+    def runs(self) -> bool:
+        return self.outlook.runs
 
 
 def profile_states(
@@ -55,83 +66,91 @@ def profile_states(
     Raises:
         ConfigError: the chosen profile does not exist.
     """
-    preview(chosen.profile, chosen.wishes, environ, machine)  # refuses an unknown name
-    states = []
-    for name, profile in chosen.wishes.profiles.items():
-        if all(engine.is_embedded for engine in profile.declared):
-            finding = Finding("models", name, "ok", "needs no GPU, no download and no network")
-            states.append(ProfileState(name, True, embedded_roles(profile, None), finding))
-            continue
-        is_chosen = chosen.profile == name
-        plan = plan_of(profile, chosen.wishes, environ, machine, takes_slow=is_chosen)
-        trouble = _trouble(profile, plan, torch=torch)
-        finding = _profile_finding(profile, plan, trouble, chosen)
-        runs = trouble is None and (is_chosen or not profile.is_remote)
-        states.append(ProfileState(name, runs, embedded_roles(profile, plan), finding))
-    return states
+    if chosen.profile != AUTO:
+        profile_named(chosen.profile, chosen.wishes.profiles)  # refuses an unknown name
+    found = outlooks(chosen.wishes, environ, machine, named=chosen.profile)
+    found = [_with_torch(one, torch) if torch else one for one in found]
+    wanted = _wanted_by_auto(found) if chosen.profile == AUTO else None
+    plays = _that_runs(chosen.profile, found)
+    why = auto_plan(found, machine).reason if chosen.profile == AUTO else ""
+    return [ProfileState(one, _finding(one, chosen.profile, plays, wanted, why)) for one in found]
 
 
 def profile_that_runs(chosen: str, states: Sequence[ProfileState]) -> str:
     """The profile that voxterm would take now; the chosen one, where it was chosen by its name."""
-    able = [state for state in states if state.runs]
-    best = min(able, key=lambda state: state.embedded, default=None)
-    return chosen if chosen != AUTO else best.name if best else EMBEDDED
+    return _that_runs(chosen, [state.outlook for state in states])
 
 
-def _models(profile: Profile) -> list[Declaration]:
-    return [engine for engine in profile.declared if engine.model]
+def profile_wanted(states: Sequence[ProfileState]) -> str:
+    """The profile that `auto` would take on the GPU, were it mended; "": there is none, or a model runs."""
+    return next((state.name for state in states if state.finding.verdict == "warn" and not state.runs), "")
 
 
-def _trouble(profile: Profile, plan: Plan, *, torch: Trouble | None) -> Trouble | None:
-    """The first reason why a profile cannot run."""
-    models = _models(profile)
-    needs = " and ".join(engine.title for engine in models)
-    if plan.lacking:
-        lacking = dict.fromkeys(line for lines in plan.lacking.values() for line in lines)
-        return Trouble(f"packages are not installed: {', '.join(lacking)}", INSTALL_MODELS)
-    if models and not plan.placements:
-        return Trouble(f"{needs}: {plan.reason}", "voxterm --profile embedded; `voxterm plan` tells more")
-    if torch is not None and any(place.device != "cpu" for place in plan.placements.values()):
-        return torch
-    if plan.missing:
-        remedy = f"voxterm fetch {profile.name}"
-        return Trouble(f"fits ({plan.reason}), but checkpoints are missing", remedy)
-    return None
+def _that_runs(chosen: str, found: Sequence[Outlook]) -> str:
+    best = taken(found)
+    return chosen if chosen != AUTO else best.profile.name if best else EMBEDDED
 
 
-def _profile_finding(profile: Profile, plan: Plan, trouble: Trouble | None, chosen: Chosen) -> Finding:
-    name = profile.name
-    if trouble is not None:
-        is_chosen = chosen.profile == name
-        on_gpu = any(place.device != "cpu" for place in plan.placements.values())
-        is_first = next(iter(chosen.wishes.profiles)) == name
-        warns = chosen.profile == AUTO and on_gpu and is_first
-        verdict: Verdict = "bad" if is_chosen else "warn" if warns else "info"
-        remedy = "" if verdict == "info" else trouble.remedy
-        return Finding("models", name, verdict, trouble.what, remedy, blocks=is_chosen)
-    if plan.gives_up:
-        what = f"{plan.reason}; gives up: {'; '.join(plan.gives_up)}"
-        return Finding("models", name, "warn", what, "voxterm plan")
-    if profile.is_remote and chosen.profile != name:
-        return Finding("models", name, "info", f"asks a server, so by its name alone; {plan.reason}")
-    return Finding("models", name, "ok", plan.reason)
+def _with_torch(outlook: Outlook, trouble: Trouble) -> Outlook:
+    """What is wrong with PyTorch comes before checkpoints: with them the model would not run either."""
+    if not _on_gpu(outlook) or outlook.state in ("uninstalled", "too large"):
+        return outlook
+    return replace(outlook, state="uninstalled", what=trouble.what, remedy=trouble.remedy)
 
 
-def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: bool) -> Iterator[Finding]:
-    """`wanted`: the first profile could run, were its checkpoints here."""
+def _wanted_by_auto(found: Sequence[Outlook]) -> Outlook | None:
+    """The first profile that has room on the GPU but does not run, where `auto` is left with no model."""
+    best = taken(found)
+    if best and best.plan.placements:
+        return None
+    return next((one for one in found if _on_gpu(one) and not (one.runs or one.profile.is_remote)), None)
+
+
+def _on_gpu(outlook: Outlook) -> bool:
+    return any(place.device != "cpu" for place in outlook.plan.placements.values())
+
+
+def _finding(outlook: Outlook, chosen: str, plays: str, wanted: Outlook | None, why_auto: str) -> Finding:
+    """What is wrong with a profile matters if it was chosen, or if `auto` wants it; what it gives up, if it
+    plays. `voxterm plan` has the details of the others."""
+    name, what, given_up = outlook.profile.name, outlook.what, outlook.plan.gives_up
+    if not outlook.runs and (chosen == name or outlook is wanted):
+        verdict: Verdict = "bad" if chosen == name else "warn"
+        mends = outlook.remedy or "voxterm --profile embedded; `voxterm plan` tells more"
+        return Finding("models", name, verdict, what, mends, blocks=chosen == name)
+    if not outlook.runs:
+        return Finding("models", name, "info", IN_SHORT[outlook.state])
+    if name != plays:
+        return Finding("models", name, "info" if given_up else "ok", what)
+    if chosen == AUTO:
+        what = f"taken by auto: {what if outlook.plan.placements else why_auto}"
+    if given_up:
+        return Finding("models", name, "warn", f"{what}; gives up: {'; '.join(given_up)}", "voxterm plan")
+    return Finding("models", name, "ok", what)
+
+
+def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: str) -> Iterator[Finding]:
+    """`wanted`: `profile_wanted`."""
     missing_bytes = 0
-    profile = chosen.profile if chosen.needs_models else next(iter(chosen.wishes.profiles), "")
+    absent: list[str] = []
+    profile = chosen.profile if chosen.needs_models else wanted
     needed = _needed(chosen.wishes.profiles[profile]) if profile else ()
     for model, place in chosen.wishes.checkpoints.items():
         found = _found(model, place, environ)
         if isinstance(found, Checkpoint):
             yield Finding("models", model, "ok", f"{place}, {found.weight_bytes / GB:.1f} GB")
             continue
-        begun_bytes, is_needed = _begun_bytes(place, environ), model in needed
-        missing_bytes += max(0, _published_bytes(model) - begun_bytes) if is_needed else 0
-        blocks, is_wanted = chosen.needs_models and is_needed, wanted and is_needed
-        yield _missing_finding(model, found, begun_bytes, chosen, blocks=blocks, wanted=is_wanted)
-    yield from _hub_findings(environ, missing_bytes, wanted=wanted)
+        if model not in needed and is_repo(place) and not repo_folder(place, environ).exists():
+            absent.append(f"{model}{_size(model, place)}")
+            continue
+        begun_bytes = _begun_bytes(place, environ)
+        missing_bytes += max(0, _published_bytes(model) - begun_bytes) if model in needed else 0
+        blocks = chosen.needs_models and model in needed
+        yield _missing_finding(model, found, begun_bytes, chosen, blocks=blocks, wanted=model in needed)
+    if absent:
+        what = f"{', '.join(absent)}: `voxterm fetch PROFILE` gets those of a profile"
+        yield Finding("models", "not fetched", "info", what)
+    yield from _hub_findings(environ, missing_bytes, wanted=bool(wanted))
 
 
 def _found(model: str, place: str, environ: Mapping[str, str]) -> Checkpoint | CheckpointError:
@@ -150,9 +169,10 @@ def _needed(profile: Profile) -> set[str]:
 def _missing_finding(
     model: str, error: CheckpointError, begun_bytes: int, chosen: Chosen, *, blocks: bool, wanted: bool
 ) -> Finding:
-    begun = f" ({begun_bytes / GB:.1f} GB of it are)" if begun_bytes else ""
+    place = chosen.wishes.checkpoints[model]
+    begun = f" ({begun_bytes / GB:.1f} GB of it are)" if begun_bytes else _size(model, place)
     verdict: Verdict = "bad" if blocks else "warn" if wanted or begun_bytes else "info"
-    fetch = f"voxterm fetch {chosen.wishes.checkpoints[model]}"
+    fetch = f"voxterm fetch {place}"
     mends = fetch if fetch in error.remedy else error.remedy
     remedy = "" if verdict == "info" else mends
     what = error.what.removeprefix("the checkpoint ") + begun
@@ -163,6 +183,13 @@ def _architectures(name: str) -> tuple[str, ...]:
     """What the config of a model may call itself; that of a codec says nothing."""
     model = ENGINES[name].model if name in ENGINES else None
     return model.architectures if model else ()
+
+
+def _size(name: str, place: str) -> str:
+    """About how large it is, where that is known beforehand."""
+    models = [engine.model for engine in ENGINES.values() if engine.model]
+    known = {place for model in models for place in (model.checkpoint, model.codec)}
+    return f" ({_published_bytes(name) / GB:.1f} GB)" if place in known else ""
 
 
 def _begun_bytes(place: str, environ: Mapping[str, str]) -> int:

@@ -1,39 +1,36 @@
 """The memory plan: what each model needs, what fits, in which precision, and what that gives up.
 
-`plan_for` plans for this machine before anything loads; `preview` as if all checkpoints were here.
+`plan_for` plans for this machine before anything loads; `preview` as if all checkpoints were here; `outlooks`
+tells of every profile what would become of it.
 """
 
 from __future__ import annotations
 
-from voxterm.plan.choice import Device, DeviceUse, Plan, make_plan
-from voxterm.plan.here import (
-    AUTO,
-    EMBEDDED,
-    Machine,
-    Wishes,
-    candidates,
-    embedded_roles,
-    imagined_machine,
-    plan_for,
-    plan_of,
-    preview,
-    this_machine,
-)
+from voxterm.plan.choice import LADDER, Device, DeviceUse, Plan, make_plan
+from voxterm.plan.here import EMBEDDED, Machine, imagined_machine, this_machine
+from voxterm.plan.profiles import AUTO, Outlook, State, auto_plan, outlooks, plan_for, playing, preview, taken
+from voxterm.plan.wishes import PlannedModel, Wishes, models_of
 
 __all__ = [
     "AUTO",
     "EMBEDDED",
+    "LADDER",
     "Device",
     "DeviceUse",
     "Machine",
+    "Outlook",
     "Plan",
+    "PlannedModel",
+    "State",
     "Wishes",
-    "candidates",
-    "embedded_roles",
+    "auto_plan",
     "imagined_machine",
     "make_plan",
+    "models_of",
+    "outlooks",
     "plan_for",
-    "plan_of",
+    "playing",
     "preview",
+    "taken",
     "this_machine",
 ]

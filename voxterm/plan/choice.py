@@ -69,11 +69,11 @@ class Plan:
     gives_up: tuple[str, ...]
     tokens_per_s: Mapping[str, float | None]  # the most that reading the weights allows
     stand_ins: Mapping[str, str]
-    missing: Mapping[str, str]  # checkpoint → why it cannot be loaded
+    left_out: Mapping[str, str]  # title of a model without a placement → why
     reason: str
-    lacking: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # by engine: packages that are not here
+    missing: Mapping[str, str] = field(default_factory=dict)  # checkpoint → why it cannot be loaded
+    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By engine: the packages that are not here. Of models, as in `missing`, those that have a placement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,6 @@ def make_plan(
     precision: Precision = "bf16",
     takes_slow: bool = False,
     without: str = "",
-    missing: Mapping[str, str] | None = None,
 ) -> Plan:
     """The best plan that fits; at worst one that loads nothing.
 
@@ -133,7 +132,6 @@ def make_plan(
         precision: the best that is wanted; what does not fit gets a lower one.
         takes_slow: a slow model is better than the embedded engines.
         without: why there is no GPU.
-        missing: checkpoints that are not here, and what is the matter with each.
     """
     combinations = product(*(list(_options(need, devices, precision, takes_slow)) for need in needs))
     chosen = min((c for c in combinations if _fits(c)), key=_badness)
@@ -150,7 +148,11 @@ def make_plan(
         ),
         tokens_per_s={o.need.model: o.tokens_per_s for o in placed},
         stand_ins={o.need.model: o.need.stand_in for o in chosen if o.device is None},
-        missing=missing or {},
+        left_out={
+            o.need.title: _why_not(o.need, chosen, devices, precision, without)
+            for o in chosen
+            if o.device is None
+        },
         reason=_reason(placed, devices, without),
     )
 
@@ -172,9 +174,9 @@ def _ways(need: ModelNeed, device: Device, wanted: Precision) -> Iterator[_Optio
 
 
 def _ladder(need: ModelNeed, wanted: Precision) -> tuple[Precision, ...]:
-    """The precisions a model may get, the best first; all of its own where it has none that is wanted."""
+    """The precisions a model may get, the best first; its least where all are better than wanted."""
     own = tuple(precision for precision in LADDER if precision in need.weights_bytes)
-    return tuple(p for p in own if LADDER.index(p) >= LADDER.index(wanted)) or own
+    return tuple(p for p in own if LADDER.index(p) >= LADDER.index(wanted)) or own[-1:]
 
 
 def _used(options: Sequence[_Option]) -> dict[Device, int]:
@@ -208,11 +210,12 @@ def _given_up(
     option: _Option, chosen: Sequence[_Option], devices: Sequence[Device], wanted: Precision, without: str
 ) -> Iterator[str]:
     """In plain words what this model has less than it could."""
-    need, speed = option.need, option.tokens_per_s
+    need = option.need
     if option.device is None:
-        why = _why_not(need, chosen, devices[0], wanted) if devices else without
+        why = _why_not(need, chosen, devices, wanted, without)
         yield f"{need.title}: {need.stand_in} in its place, since {why}"
         return
+    speed = option.tokens_per_s
     ladder = _ladder(need, wanted)
     if option.precision != ladder[0]:
         better = replace(option, precision=ladder[ladder.index(option.precision) - 1])
@@ -235,16 +238,24 @@ def _given_up(
         yield f"{need.title}: runs on the CPU, far slower than on a GPU"
 
 
-def _why_not(need: ModelNeed, chosen: Sequence[_Option], device: Device, wanted: Precision) -> str:
-    """Why a model is not on this device."""
+def _why_not(
+    need: ModelNeed, chosen: Sequence[_Option], devices: Sequence[Device], wanted: Precision, without: str
+) -> str:
+    """Why a model is not on the first of these devices."""
+    if not devices:
+        return without
+    device = devices[0]
     least = min(_ways(need, device, wanted), key=lambda option: option.parts.total_bytes)
     needed_bytes = least.parts.total_bytes + device.process_bytes
     usable_bytes = max(0, device.plannable_bytes)
     if needed_bytes > usable_bytes:
         return f"it needs at least {needed_bytes / GB:.1f} GB, and {usable_bytes / GB:.1f} GB can be used"
+    if least.is_slow and least.tokens_per_s is None:
+        return f"it is too large to keep up on {device.title}"
     if least.is_slow:
-        speed = least.tokens_per_s or 0.0
-        return f"{device.title} allows at most {speed:.0f} of {need.cpu_tokens_per_s:.0f} tokens/s"
+        return (
+            f"{device.title} allows at most {least.tokens_per_s:.0f} of {need.cpu_tokens_per_s:.0f} tokens/s"
+        )
     others = " and ".join(option.need.title for option in chosen if option.device is not None)
     return f"it does not fit beside {others}"
 

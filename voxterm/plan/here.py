@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voxterm.checkpoints import Checkpoint, find, read_header
-from voxterm.engines.declared.declaration import IMPORTANCE, STAND_INS, Declaration
 from voxterm.engines.declared.engines import ENGINES
-from voxterm.engines.declared.model import need_of
-from voxterm.engines.declared.need import ModelNeed
-from voxterm.engines.declared.shapes import Tensors
-from voxterm.engines.protocols import Precision
-from voxterm.engines.registry import Profile, profile_named
-from voxterm.errors import CheckpointError
+from voxterm.engines.registry import Profile
 from voxterm.gpu import CUDA_CONTEXT_BYTES, GpuInfo, Nvml, Ram, limited, most_free, read_ram, typical_gpu
 from voxterm.plan.choice import CPU, Device, Plan, make_plan
+from voxterm.plan.wishes import Wishes, models_of
 
-AUTO = "auto"
 EMBEDDED = "embedded"
 
 ATTAINED = 0.9
@@ -48,121 +41,34 @@ class Machine:
     ram_bandwidth_bytes_s: float | None = None  # not measured where there is a GPU
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is asked of a plan."""
-
-    precision: Precision = "bf16"  # at best
-    context_tokens: Mapping[str, int] = field(default_factory=dict)  # by model; else the model's own
-    memory_limit_bytes: int | None = None  # of GPU memory, for this process
-    checkpoints: Mapping[str, str] = field(default_factory=dict)
-    """By model or codec, like "voxtral" and "snac": a folder or owner/repo, else what was published."""
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    """By name, the best first; `auto` is one of them."""
-    lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By engine: the packages that are missing, so that it cannot run."""
-
-
-def plan_for(
-    profile: str, wishes: Wishes, environ: Mapping[str, str], machine: Machine | None = None
-) -> Plan:
-    """What to load for this profile. `auto` takes the best whose packages and checkpoints are all here.
-
-    A role without a placement goes to the embedded engines (`Plan.stand_ins`). A profile that is asked for by
-    its name may run on a CPU, however slow: `Plan.gives_up` says so.
-
-    Raises:
-        ConfigError: no profile has this name.
-    """
-    if profile != AUTO:
-        return preview(profile, wishes, environ, machine)
-    machine = machine or this_machine(environ)
-    plans = [plan for _, plan in candidates(wishes, environ, machine)]
-    able = [plan for plan in plans if plan.placements and not plan.missing and not plan.lacking]
-    if able:
-        return min(able, key=lambda plan: embedded_roles(wishes.profiles[plan.profile], plan))
-    return replace(_nothing(_why_nothing(plans, machine)), fits=False, missing=_missing_of(plans))
-
-
-def preview(profile: str, wishes: Wishes, environ: Mapping[str, str], machine: Machine | None = None) -> Plan:
-    """The plan as if all checkpoints were here: those that are not are taken by their published shapes.
-
-    Of `auto` it is the plan of the first profile for which this machine has room.
-
-    Raises:
-        ConfigError: no profile has this name.
-    """
-    machine = machine or this_machine(environ)
-    if profile == AUTO:
-        plans = [plan for _, plan in candidates(wishes, environ, machine)]
-        first = min(
-            (plan for plan in plans if plan.placements),
-            key=lambda plan: embedded_roles(wishes.profiles[plan.profile], plan),
-            default=None,
-        )
-        return first or (replace(plans[0], profile=EMBEDDED) if plans else _nothing(machine.why_no_gpu))
-    wanted = profile_named(profile, wishes.profiles)
-    plan = plan_of(wanted, wishes, environ, machine, takes_slow=True)
-    absent = {engine.name for engine in wanted.declared if engine.model} - set(plan.placements)
-    all_embedded = all(ENGINES[name].is_embedded for name in wanted.without(absent).engines)
-    return replace(plan, profile=EMBEDDED) if all_embedded else plan
-
-
-def candidates(
-    wishes: Wishes, environ: Mapping[str, str], machine: Machine
-) -> Iterator[tuple[Profile, Plan]]:
-    """The profiles among which `auto` chooses, each with its plan. One that asks a server is none of them:
-    whether it answers nobody knows, and what is said would leave this machine unasked."""
-    for profile in wishes.profiles.values():
-        if not profile.is_remote and any(engine.model for engine in profile.declared):
-            yield profile, plan_of(profile, wishes, environ, machine, takes_slow=False)
-
-
 def plan_of(
     profile: Profile, wishes: Wishes, environ: Mapping[str, str], machine: Machine, *, takes_slow: bool
 ) -> Plan:
     """The plan of one profile. `takes_slow`: a model that is too slow is better than the embedded engines."""
-    engines = tuple(engine for engine in profile.declared if engine.model)
-    lacking = {name: wishes.lacking[name] for name in profile.engines if name in wishes.lacking}
-    if not engines:
-        reason = "it was asked for, and needs no GPU and no download"
-        return replace(_nothing(reason), profile=profile.name, lacking=lacking)
-    needs, missing = _needs(engines, wishes, environ)
-    plan = make_plan(
-        profile.name,
-        needs,
-        _devices(machine, wishes.memory_limit_bytes),
-        precision=wishes.precision,
-        takes_slow=takes_slow,
-        without=machine.why_no_gpu,
-        missing=missing,
-    )
-    return replace(plan, lacking=lacking)
-
-
-def embedded_roles(profile: Profile, plan: Plan | None) -> int:
-    """What it counts that embedded engines are in roles of this profile; the less the better."""
-    placed = plan.placements if plan else {}
-    return sum(
-        IMPORTANCE[engine.role]
-        for engine in (ENGINES[name] for name in profile.engines)
-        if engine.is_embedded or (engine.model and engine.name not in placed)
+    models = models_of(profile, wishes, environ)
+    if models:
+        plan = make_plan(
+            profile.name,
+            [model.need for model in models],
+            _devices(machine, wishes.memory_limit_bytes),
+            precision=wishes.precision,
+            takes_slow=takes_slow,
+            without=machine.why_no_gpu,
+        )
+    else:
+        plan = replace(no_models("it was asked for, and needs no GPU and no download"), profile=profile.name)
+    placed = [model for model in models if model.name in plan.placements]
+    playing = [name for name in profile.engines if name in plan.placements or not ENGINES[name].model]
+    return replace(
+        plan,
+        missing={place: why for model in placed for place, why in model.missing.items()},
+        lacking={name: wishes.lacking[name] for name in playing if name in wishes.lacking},
     )
 
 
-def _why_nothing(plans: Sequence[Plan], machine: Machine) -> str:
-    """Why `auto` leaves all to the embedded engines: what is the matter with the first that has room here."""
-    first = next((plan for plan in plans if plan.placements), None)
-    if first is None:
-        return plans[0].reason if plans else machine.why_no_gpu
-    if first.lacking:
-        packages = dict.fromkeys(line for lines in first.lacking.values() for line in lines)
-        return f"the packages of {first.profile} are not installed: {', '.join(packages)}"
-    return next(iter(first.missing.values()))
-
-
-def _missing_of(plans: Sequence[Plan]) -> Mapping[str, str]:
-    return next((plan.missing for plan in plans if plan.placements), {})
+def no_models(reason: str) -> Plan:
+    """The plan that loads nothing, and why."""
+    return make_plan(EMBEDDED, (), (), without=reason)
 
 
 def this_machine(environ: Mapping[str, str]) -> Machine:
@@ -208,47 +114,3 @@ def _devices(machine: Machine, limit_bytes: int | None) -> tuple[Device, ...]:
             Device(CPU, "the CPU", machine.ram.free_bytes, machine.ram_bandwidth_bytes_s, CPU_PROCESS_BYTES)
         )
     return tuple(devices)
-
-
-def _needs(
-    engines: Sequence[Declaration], wishes: Wishes, environ: Mapping[str, str]
-) -> tuple[list[ModelNeed], dict[str, str]]:
-    """What each model needs, and which checkpoints cannot be loaded, and why."""
-    needs: list[ModelNeed] = []
-    missing: dict[str, str] = {}
-
-    def found(place: str, architectures: tuple[str, ...]) -> Checkpoint | None:
-        try:
-            return find(place, architectures, environ)
-        except CheckpointError as error:
-            missing[place] = str(error)
-            return None
-
-    for engine in engines:
-        model = engine.model
-        assert model is not None
-        checkpoint = found(wishes.checkpoints.get(model.name, model.checkpoint), model.architectures)
-        codec = found(wishes.checkpoints.get(model.codec_name, model.codec), ()) if model.codec else None
-        needs.append(
-            need_of(
-                model,
-                STAND_INS[engine.role],
-                IMPORTANCE[engine.role],
-                config=checkpoint.config if checkpoint else None,
-                tensors=_stored(checkpoint) if checkpoint else None,
-                codec_bytes=codec.weight_bytes if codec and codec.weights else None,
-                context_tokens=wishes.context_tokens.get(model.name),
-            )
-        )
-    return needs, missing
-
-
-def _stored(checkpoint: Checkpoint) -> Tensors | None:
-    """The tensors that its files hold; None where there are no files, or only torch could tell."""
-    if not checkpoint.weights or any(path.suffix != ".safetensors" for path in checkpoint.weights):
-        return None
-    return [(name, stored.shape) for path in checkpoint.weights for name, stored in read_header(path).items()]
-
-
-def _nothing(reason: str) -> Plan:
-    return make_plan(EMBEDDED, (), (), without=reason)
