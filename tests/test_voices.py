@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import voxterm
 from voxterm import voices
-from voxterm.engines.espeak import Espeak
+from voxterm.engines.espeak.engine import Espeak
 from voxterm.engines.protocols import Voice
 from voxterm.errors import VoiceError
-from voxterm.voices import Catalogue, read_voice, voices_folder
+from voxterm.voices import Catalogue, read_voices, same_name, voices_folder
 
 GOOD = 'name = "anna"\nengine = "espeak"\nlanguage = "de"\nspeaker = "de"\ndescription = "clear"\n'
 
@@ -18,6 +21,13 @@ def write(folder: Path, text: str, name: str = "anna.toml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def read_voice(path: Path) -> Voice:
+    (found,) = read_voices(path)
+    if isinstance(found, VoiceError):
+        raise found
+    return found
 
 
 def test_a_voice_is_read(tmp_path: Path) -> None:
@@ -44,10 +54,13 @@ def test_a_voice_may_name_its_checkpoint_and_its_tags(tmp_path: Path) -> None:
         (GOOD + "\n[pitch]\nhz = 3\n", 'line 7: unknown key "pitch"', "there are name, engine"),
         (GOOD.replace('"clear"', "5"), "line 5: description is 5", 'description = "…"'),
         (GOOD.replace('"anna"', '""'), "line 1: name is empty", "name"),
-        (GOOD.replace('speaker = "de"\n', ""), 'the key "speaker" is missing', "speaker = "),
+        (GOOD.replace('speaker = "de"\n', ""), 'line 1: the key "speaker" is missing', "speaker = "),
+        (GOOD.replace('"espeak"', '"espaek"'), 'line 2: there is no engine "espaek"', 'mean "espeak"'),
+        (GOOD.replace('"espeak"', '"whisper"'), "line 2: there is no engine", "orpheus"),
         (GOOD.replace('"anna"', '"a:b"'), "line 1: the name holds a colon", "another name"),
-        (GOOD.replace('"anna"', "anna"), "not valid TOML", "name = "),
-        (GOOD + 'name = "anna"\n', "not valid TOML", ""),
+        (GOOD.replace('"anna"', "anna"), "line 1: not valid TOML", "name = "),
+        (GOOD + 'name = "anna"\n', "line 6: not valid TOML", ""),
+        (GOOD + "tags = [", "line 6: not valid TOML", ""),
         ("", 'the key "name" is missing', ""),
         (GOOD + "checkpoint = 7\n", "line 6: checkpoint is 7", 'checkpoint = "…"'),
         (GOOD + 'checkpoint = " "\n', "line 6: checkpoint is empty", "leave the line out"),
@@ -69,9 +82,15 @@ def test_a_broken_file_says_where_and_what_would_be_right(
 
 def test_bytes_that_are_no_text_are_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "anna.toml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(VoiceError, match="cannot be read"):
+    path.write_bytes(GOOD.encode() + b"\n# \xff\xfe\x00")
+    with pytest.raises(VoiceError, match=r"anna\.toml, line 7: this is no UTF-8"):
         read_voice(path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "anna.toml").mkdir()
+    (problem,) = Catalogue.read(tmp_path).problems
+    assert "anna.toml: cannot be read" in problem.what
 
 
 def test_a_name_that_is_no_text_is_one_problem_not_a_crash(tmp_path: Path) -> None:
@@ -86,11 +105,96 @@ def test_a_broken_file_does_not_take_the_others_down(tmp_path: Path) -> None:
     write(tmp_path, GOOD, "c.toml")
     catalogue = Catalogue.read(tmp_path)
     assert list(catalogue.voices) == ["anna"]
-    assert [Path(problem.what.partition(":")[0]).name for problem in catalogue.problems] == [
-        "a.toml",
-        "c.toml",
-    ]
-    assert 'another file has a voice "anna"' in catalogue.problems[1].what
+    assert len(catalogue.problems) == 2
+    assert f"{tmp_path / 'a.toml'}, line 1: not valid TOML" in catalogue.problems[0].what
+    assert f"{tmp_path / 'c.toml'}: " in catalogue.problems[1].what
+    assert 'there is a voice "anna" already' in catalogue.problems[1].what
+
+
+SEVERAL = """\
+# Two at once.
+
+engine = "espeak"
+
+[[voice]]
+name = "anna"
+language = "de"
+speaker = "de"
+
+[[voice]]
+name = "bob"
+language = "en-GB"
+speaker = "en-gb"
+tags = ["<laugh>"]
+"""
+
+
+class TestAFileWithSeveral:
+    def test_each_is_a_voice_and_what_stands_above_holds_for_all(self, tmp_path: Path) -> None:
+        write(tmp_path, SEVERAL)
+        assert list(Catalogue.read(tmp_path).voices.values()) == [
+            Voice("anna", "espeak", "de", "de"),
+            Voice("bob", "espeak", "en-GB", "en-gb", tags=("<laugh>",)),
+        ]
+
+    def test_a_voice_has_its_own_way_over_what_stands_above(self, tmp_path: Path) -> None:
+        write(tmp_path, SEVERAL + 'engine = "orpheus"\n')
+        assert [voice.engine for voice in Catalogue.read(tmp_path).voices.values()] == ["espeak", "orpheus"]
+
+    @pytest.mark.parametrize(
+        ("text", "what", "left"),
+        [
+            (SEVERAL.replace('speaker = "en-gb"\n', ""), 'line 10: the key "speaker" is missing', ["anna"]),
+            (SEVERAL.replace('"en-gb"', "5"), "line 13: speaker is 5", ["anna"]),
+            (SEVERAL.replace('speaker = "de"', 'speeker = "de"'), 'line 8: unknown key "speeker"', ["bob"]),
+            (SEVERAL.replace('"bob"', '"anna"'), 'there is a voice "anna" already', ["anna"]),
+            (SEVERAL.replace('"espeak"', "7"), "line 3: engine is 7", []),
+            (SEVERAL.replace("engine", "engin"), 'line 3: unknown key "engin"', []),
+            (SEVERAL + "tags = 7\n", "line 15: not valid TOML", []),
+            ("voice = 7\n", "line 1: voice is no list of tables", []),
+            ("\n[voice]\n", "line 2: voice is no list of tables", []),
+            ('engine = "espeak"\nvoice = [{name = "anna"}]\n', 'the key "language" is missing', []),
+        ],
+    )
+    def test_one_that_is_broken_is_named_by_its_line_and_the_others_are_there(
+        self, text: str, what: str, left: list[str], tmp_path: Path
+    ) -> None:
+        write(tmp_path, text)
+        catalogue = Catalogue.read(tmp_path)
+        (problem,) = catalogue.problems
+        assert what in problem.what
+        assert str(tmp_path / "anna.toml") in problem.what
+        assert list(catalogue.voices) == left
+
+
+def test_a_name_is_found_however_it_is_typed(tmp_path: Path) -> None:
+    """A keyboard may compose what a file holds in parts, and the other way round."""
+    for at, name in enumerate(("유나", "Amélie", "ऋतिका", "zoé")):
+        write(
+            tmp_path,
+            GOOD.replace("anna", unicodedata.normalize("NFD" if at % 2 else "NFC", name)),
+            f"{at}.toml",
+        )
+    catalogue = Catalogue.read(tmp_path)
+    for name in ("유나", "amélie", "AMÉLIE", " ऋतिका ", "Zoé"):
+        found = {catalogue.find(unicodedata.normalize(form, name)).name for form in ("NFC", "NFD")}
+        assert len(found) == 1
+        assert same_name(found.pop()) == same_name(name)
+    assert catalogue.voice_for(unicodedata.normalize("NFD", "유나"), "espeak")[1] == ""
+
+
+def test_names_that_differ_by_their_spelling_alone_are_one(tmp_path: Path) -> None:
+    write(tmp_path, GOOD.replace("anna", "Zoé"), "a.toml")
+    write(tmp_path, GOOD.replace("anna", unicodedata.normalize("NFD", "zoé")), "b.toml")
+    catalogue = Catalogue.read(tmp_path)
+    assert list(catalogue.voices) == ["Zoé"]
+    assert len(catalogue.problems) == 1
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_a_name_is_its_own_and_every_spelling_of_it_is_the_same(name: str) -> None:
+    assert len({same_name(unicodedata.normalize(form, name)) for form in ("NFC", "NFD")}) == 1
+    assert same_name(f" {same_name(name)}\n") == same_name(name)
 
 
 def test_an_unknown_voice_is_an_error_with_the_nearest(tmp_path: Path) -> None:

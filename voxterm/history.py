@@ -95,8 +95,14 @@ class SpokenReply:
     def begin_piece(self, piece: Piece, at_sample: int, tag_places: Sequence[int] = ()) -> None:
         """The next samples speak this piece; its first is the reply's `at_sample`.
 
+        One before that was broken off counts as said, since what was heard of a reply has no gaps; one that
+        gave no sound is forgotten.
         `tag_places`: where in `piece.text` tags are spoken beside the words, like "<laugh>".
         """
+        if self._pieces and not self._pieces[-1].samples:
+            self._pieces.pop()
+        if self._pieces:
+            self._pieces[-1].complete = True
         source: Sequence[int] = piece.came_from
         if not source:
             stretch = (piece.end - piece.start) / max(1, len(piece.text))

@@ -1,13 +1,17 @@
-"""The catalogue of voices, read from a folder with one TOML file for each.
+"""The catalogue of voices, read from a folder of TOML files.
 
-A file that is broken is a problem of its own: it is named, and the other voices are there all the same.
+A file is one voice, or holds several: each is a `[[voice]]` table, and what they share stands above them. A
+voice that is broken is a problem of its own, named with its file and line; the others, those of the same file
+too, are there all the same.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,8 +29,15 @@ else:
 KEYS = tuple(field.name for field in fields(Voice))
 REQUIRED = frozenset(field.name for field in fields(Voice) if field.default is MISSING)
 LISTS = frozenset({"tags"})
+SPEAKING = tuple(engine.name for engine in ENGINES.values() if engine.role == "synthesizer")
 TAG = re.compile(r"<[a-z_]+>")
 AUTO = "auto"
+
+TABLES = "voice"
+"""The key of a file's tables, where it holds several voices."""
+
+_TABLE_LINE = re.compile(rf"""\s*\[\[\s*["']?{TABLES}["']?\s*\]\]""")
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +58,29 @@ class Catalogue:
             raise VoiceError(f"there is no folder of voices {folder}", "reinstall voxterm")
         voices: dict[str, Voice] = {}
         problems: list[VoiceError] = []
+        taken: set[str] = set()
         for path in sorted(folder.glob("*.toml")):
-            found = _voice_or_problem(path)
-            if isinstance(found, VoiceError):
-                problems.append(found)
-            elif found.name in voices:
-                what = f'another file has a voice "{found.name}"'
-                problems.append(_problem(path, what, "rename one of the two"))
-            else:
-                voices[found.name] = found
+            for found in read_voices(path):
+                if isinstance(found, VoiceError):
+                    problems.append(found)
+                elif same_name(found.name) in taken:
+                    what = f'there is a voice "{found.name}" already'
+                    problems.append(VoiceError(f"{path}: {what}", "rename one of the two"))
+                else:
+                    taken.add(same_name(found.name))
+                    voices[found.name] = found
         return cls(voices, tuple(problems))
 
     def find(self, name: str) -> Voice:
-        """The voice of this name, or `espeak:LANGUAGE`.
+        """The voice of this name, however its letters are composed and capitalised; or `espeak:LANGUAGE`.
 
         Raises:
             VoiceError: there is none; the remedy names the nearest.
         """
-        if name in self.voices:
-            return self.voices[name]
+        wanted = same_name(name)
+        for voice in self.voices.values():
+            if same_name(voice.name) == wanted:
+                return voice
         engine, colon, speaker = name.partition(":")
         if colon and speaker and engine in ENGINES and ENGINES[engine].has_open_voices:
             return Voice(name, engine, language=speaker, speaker=speaker)
@@ -101,6 +116,29 @@ class Catalogue:
         """The voices of one engine, in the order of their files."""
         return tuple(voice for voice in self.voices.values() if voice.engine == engine)
 
+    def chosen(self, language: str = "", engine: str = "") -> tuple[Voice, ...]:
+        """The voices of a language and an engine, "" for all: "hi" is "hi-IN" too.
+
+        Raises:
+            VoiceError: there is no such engine, or nobody speaks the language; the remedy names the nearest.
+        """
+        if engine and engine not in SPEAKING:
+            raise VoiceError(f'there is no engine "{engine}" that speaks', _nearest(engine, SPEAKING))
+        of_engine = self.for_engine(engine) if engine else tuple(self.voices.values())
+        found = tuple(voice for voice in of_engine if _is_of(voice.language, language))
+        if language and not found:
+            named = (voice.language for voice in of_engine if same_name(voice.name) == same_name(language))
+            near = next(named, None)
+            remedy = f'did you mean "{near}"?' if near else _nearest(language, _languages(of_engine))
+            who = f"{engine} speaks no" if engine else "nobody speaks"
+            raise VoiceError(f'{who} "{language}"', remedy)
+        return found
+
+
+def same_name(name: str) -> str:
+    """The same for all spellings of a name that a person cannot tell apart, or only by capitals."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
+
 
 def voices_folder() -> Path:
     """Where the shipped voices are: inside an installed package, else beside it, in a checkout."""
@@ -109,25 +147,69 @@ def voices_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "voices"
 
 
-def read_voice(path: Path) -> Voice:
-    """The voice of one file.
-
-    Raises:
-        VoiceError: it cannot be read, or a key is unknown, missing or of the wrong type.
-    """
+def read_voices(path: Path) -> list[Voice | VoiceError]:
+    """The voices of a file in their order, and in the place of one that is broken what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise VoiceError(f"{path}: cannot be read: {error}", "give it as a file of UTF-8 text") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        return [_problem(path, "this is no UTF-8", "write it as UTF-8 text", line)]
+    except OSError as error:
+        return [VoiceError(f"{path}: cannot be read: {error}", "let it be read, or take it away")]
     except tomllib.TOMLDecodeError as error:
-        raise VoiceError(
-            f"{path}: not valid TOML: {error}", 'write lines such as name = "english"'
-        ) from error
+        return [_not_toml(path, text, str(error))]
+    if TABLES not in values:
+        return [_voice(path, values, text.splitlines(), 1)]
+    return _voices_of_tables(path, values, text.splitlines())
+
+
+def _voices_of_tables(path: Path, values: dict[str, Any], lines: Sequence[str]) -> list[Voice | VoiceError]:
+    """Those of a file with several. What stands above them holds for all."""
+    tables = values.pop(TABLES)
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        remedy = f"begin each voice with a line [[{TABLES}]]"
+        return [_problem(path, f"{TABLES} is no list of tables", remedy, _line_of(lines, TABLES))]
+    for what, remedy, key in _value_faults(values):
+        return [_problem(path, what, remedy, _line_of(lines, key))]
+    begins = [at for at, line in enumerate(lines) if _TABLE_LINE.match(line)]
+    begins = begins if len(begins) == len(tables) else [0] * len(tables)  # they are written in another way
+    return [
+        _voice(path, {**values, **table}, lines[begin:end], begin + 1)
+        for table, begin, end in zip(tables, begins, [*begins[1:], len(lines)], strict=True)
+    ]
+
+
+def _voice(
+    path: Path, values: Mapping[str, Any], lines: Sequence[str], first_line: int
+) -> Voice | VoiceError:
+    """The voice of these lines of a file, or the first thing that is wrong with it."""
     for what, remedy, key in _faults(values):
-        raise _problem(path, what, remedy, _line_of(text, key))
+        return _problem(path, what, remedy, first_line + (_line_of(lines, key) or 1) - 1)
     lists = {key: tuple(values[key]) for key in LISTS & values.keys()}
-    return Voice(**(values | lists))
+    return Voice(**{**values, **lists})
+
+
+def _not_toml(path: Path, text: str, error: str) -> VoiceError:
+    place = _PLACE.search(error)
+    line = int(place[1]) if place and place[1] else len(text.splitlines()) if place else None
+    what = error[: place.start()] if place else error
+    return _problem(path, f"not valid TOML: {what}", 'write lines such as name = "english"', line)
+
+
+def _is_of(language: str, wanted: str) -> bool:
+    """Whether a BCP 47 language is the wanted one, or one of its regions or scripts."""
+    return not wanted or f"{language}-".casefold().startswith(f"{wanted}-".casefold())
+
+
+def _languages(voices: Sequence[Voice]) -> list[str]:
+    """Each once, those with most voices first."""
+    return [language for language, _ in Counter(_primary(voice.language) for voice in voices).most_common()]
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(list(known)[:8])}"
 
 
 def _primary(language: str) -> str:
@@ -135,15 +217,18 @@ def _primary(language: str) -> str:
     return language.partition("-")[0].lower()
 
 
-def _voice_or_problem(path: Path) -> Voice | VoiceError:
-    try:
-        return read_voice(path)
-    except VoiceError as problem:
-        return problem
-
-
 def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What is wrong, what would be right, and the key it is about."""
+    """What is wrong with a voice, what would be right, and the key it is about."""
+    yield from _value_faults(values)
+    for key in KEYS:
+        if key in REQUIRED and key not in values:
+            yield f'the key "{key}" is missing', f'add a line {key} = "…"', key
+    if ":" in str(values.get("name", "")):
+        yield "the name holds a colon", "that is for engine:speaker; choose another name", "name"
+
+
+def _value_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The same of what stands there alone."""
     for key, value in values.items():
         if key not in KEYS:
             near = get_close_matches(key, KEYS, n=1)
@@ -155,13 +240,10 @@ def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"{key} is {value!r}", f'a text is right, such as {key} = "…"', key
         elif key in REQUIRED and not value.strip():
             yield f"{key} is empty", f"give the voice its {key}", key
+        elif key == "engine" and value not in SPEAKING:
+            yield f'there is no engine "{value}" that speaks', _nearest(value, SPEAKING), key
         elif key == "checkpoint" and not value.strip():
             yield "checkpoint is empty", "name a folder or owner/repository, or leave the line out", key
-    for key in KEYS:
-        if key in REQUIRED and key not in values:
-            yield f'the key "{key}" is missing', f'add a line {key} = "…"', key
-    if ":" in str(values.get("name", "")):
-        yield "the name holds a colon", "that is for engine:speaker; choose another name", "name"
 
 
 def _tag_faults(key: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -178,8 +260,7 @@ def _problem(path: Path, what: str, remedy: str, line: int | None = None) -> Voi
     return VoiceError(f"{path}{f', line {line}' if line else ''}: {what}", remedy)
 
 
-def _line_of(text: str, key: str) -> int | None:
+def _line_of(lines: Sequence[str], key: str) -> int | None:
     """The line, from 1, on which a key is given a value."""
-    pattern = re.compile(rf"""\s*\[?\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
-    numbered = enumerate(text.splitlines(), start=1)
-    return next((number for number, line in numbered if pattern.match(line)), None)
+    pattern = re.compile(rf"""\s*\[{{0,2}}\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+    return next((number for number, line in enumerate(lines, start=1) if pattern.match(line)), None)

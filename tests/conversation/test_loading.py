@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 from fakes import VOICE, LevelVad, Listener, ToneVoice
 
-from voxterm.clock import RealClock
+from voxterm.audio.recording import RecordedLoudspeaker
+from voxterm.clock import RealClock, SkippingClock
 from voxterm.conversation import Cast
 from voxterm.conversation.bridge import EngineThread
 from voxterm.conversation.cast import EngineThreads
 from voxterm.conversation.loading import load_cast, load_engine
+from voxterm.conversation.mouth import Mouth, Speaker, Understudies
 from voxterm.engines.protocols import LoadProgress, Placement, Samples, TurnDetector
 from voxterm.errors import CheckpointError, EngineLoadError, EngineMemoryError
 from voxterm.events import Event, Loading, Trouble
@@ -113,16 +115,33 @@ async def threads() -> AsyncIterator[EngineThreads]:
         await thread.close()
 
 
+async def load(cast: Cast, threads: EngineThreads, told: list[Event]) -> TurnDetector | None:
+    return await load_cast(cast, mouth_of(cast, threads), threads, told.append)
+
+
+def mouth_of(cast: Cast, threads: EngineThreads) -> Mouth:
+    loudspeaker = RecordedLoudspeaker(SkippingClock(), 24_000)
+    understudies = Understudies(cast.voices)
+    return Mouth(
+        cast.synthesizer,
+        threads.synthesizer,
+        Speaker(cast.voice),
+        1.0,
+        loudspeaker,
+        understudies=understudies,
+    )
+
+
 def cast_with(detector: TurnDetector | None) -> Cast:
     return Cast("test", "", LevelVad(), Listener(), ToneVoice(), VOICE, detector=detector)
 
 
 async def test_a_turn_detector_is_loaded_with_the_others(threads: EngineThreads) -> None:
     detector, told = Detector(), list[Event]()
-    assert await load_cast(cast_with(detector), threads, told.append) is detector
+    assert await load(cast_with(detector), threads, told) is detector
     assert detector.loaded
     assert not any(isinstance(event, Trouble) for event in told)
-    assert await load_cast(cast_with(None), threads, told.append) is None
+    assert await load(cast_with(None), threads, told) is None
 
 
 @pytest.mark.parametrize(
@@ -132,7 +151,7 @@ async def test_without_its_turn_detector_a_conversation_goes_on_and_says_so(
     threads: EngineThreads, error: EngineLoadError
 ) -> None:
     told = list[Event]()
-    assert await load_cast(cast_with(Detector(error)), threads, told.append) is None
+    assert await load(cast_with(Detector(error)), threads, told) is None
     (trouble,) = (event for event in told if isinstance(event, Trouble))
     assert trouble.what == error.what
     assert trouble.remedy.startswith(error.remedy)

@@ -9,7 +9,8 @@ from fakes import VOICE, Listener, ToneVoice, speech
 
 from voxterm.clock import RealClock
 from voxterm.conversation.bridge import EngineThread
-from voxterm.conversation.reply import Mouth, Reply, Speaker
+from voxterm.conversation.mouth import Mouth, Speaker
+from voxterm.conversation.reply import Reply
 from voxterm.engines.protocols import Samples
 from voxterm.events import Event
 

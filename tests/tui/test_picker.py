@@ -26,7 +26,8 @@ from rich.console import Console
 from voxterm.errors import DeviceError
 from voxterm.tui.controls import DeviceChoice, VoiceChoice
 from voxterm.tui.dialogs.choice_list import ChoiceList
-from voxterm.tui.dialogs.picker import Picker, device_picker, theme_picker, voice_picker
+from voxterm.tui.dialogs.picker import Picker, device_picker, theme_picker
+from voxterm.tui.dialogs.voice_picker import VoicePicker
 
 VOICES = [
     VoiceChoice("tara", "en", "warm, quick; laughs easily"),
@@ -43,6 +44,10 @@ DEVICES = [
     DeviceChoice("loudspeaker", 7, "Bjørn's headphones", False),
 ]
 SIZES = [(50, 14), (80, 24), (200, 50)]
+
+
+def voice_picker(voices: Sequence[VoiceChoice], current: str) -> Picker[VoiceChoice]:
+    return VoicePicker(voices, current, lambda name: None)
 
 
 def voices(current: str = "leo") -> Picker[VoiceChoice]:

@@ -11,8 +11,9 @@ from voxterm.clock import Clock
 from voxterm.conversation.bridge import Stream
 from voxterm.conversation.ears import Ears
 from voxterm.conversation.exchange import Exchange
+from voxterm.conversation.mouth import Mouth
 from voxterm.conversation.pause import PauseJudge
-from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.reply import Reply
 from voxterm.conversation.track import Track
 from voxterm.engines.protocols import Understood
 from voxterm.events import Event
@@ -64,9 +65,9 @@ class Attempts:
         unanswered = [turn.heard for turn in late if turn.heard and turn.history is exchange.history]
         self._start(exchange, self._ears.answer_text(exchange.history.messages(), unanswered, text))
 
-    def again(self, exchange: Exchange, text: str) -> None:
-        """Say this once more."""
-        self._start(exchange, self._ears.said_again(text))
+    def again(self, exchange: Exchange, text: str, mouth: Mouth | None = None) -> None:
+        """Say this once more; or for once, with a mouth of its own."""
+        self._start(exchange, self._ears.said_again(text), mouth=mouth)
 
     async def spoken(self) -> None:
         """Wait until no reply is being spoken; what waits for the loudspeaker may still sound."""
@@ -78,8 +79,10 @@ class Attempts:
         exchange: Exchange,
         understood: Stream[Understood],
         on_ending: Callable[[float | None], None] | None = None,
+        mouth: Mouth | None = None,
     ) -> None:
-        reply = exchange.reply = Reply(exchange.number, self._mouth(), self._clock, self._tell, on_ending)
+        mouth = mouth or self._mouth()
+        reply = exchange.reply = Reply(exchange.number, mouth, self._clock, self._tell, on_ending)
         reply.start(understood, after=self.newest)
         self._track.mark(exchange.number, "asked", self._clock.now())
         self.newest = reply

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from voxterm.audio.front_end import FrontEnd
 from voxterm.audio.protocols import Loudspeaker, Microphone
@@ -15,7 +16,9 @@ from voxterm.engines.protocols import (
     TurnDetector,
     Voice,
     VoiceActivityDetector,
+    parts_of,
 )
+from voxterm.errors import VoxtermError
 from voxterm.personality import Personality
 
 SILENT_ON_ITSELF = Personality()
@@ -33,18 +36,26 @@ class Cast:
     voice: Voice
     personality: Personality = SILENT_ON_ITSELF
     notes: tuple[str, ...] = ()  # what this cast has less than it could, to be told
+    problems: tuple[VoxtermError, ...] = ()  # that keep nobody from talking, like a broken voice file
     detector: TurnDetector | None = None  # None: the pause and the words decide
     voices: tuple[Voice, ...] = ()  # that the synthesizer can speak with; `voice` need not be among them
+    personalities: Mapping[str, Personality] = field(default_factory=dict)  # to choose from, by name
 
     def names(self) -> dict[str, str]:
         return {"vad": self.vad.name, "understand": self.understanding.name, "speak": self.synthesizer.name}
 
     def precisions(self) -> dict[str, str]:
         """What the weights of each engine are kept in, by its name; "" for one that was given no place."""
-        return {
-            engine.name: engine.placement.precision if isinstance(engine, PlacedEngine) else ""
-            for engine in (self.vad, self.understanding, self.synthesizer)
-        }
+        engines = (self.vad, self.understanding, self.synthesizer)
+        return {engine.name: " + ".join(_precisions(engine)) for engine in engines}
+
+    def engines(self) -> tuple[object, ...]:
+        """What hears, answers and speaks, each by itself."""
+        return (*parts_of(self.understanding), *parts_of(self.synthesizer))
+
+
+def _precisions(engine: object) -> list[str]:
+    return [part.placement.precision for part in parts_of(engine) if isinstance(part, PlacedEngine)]
 
 
 @dataclass(frozen=True, slots=True)

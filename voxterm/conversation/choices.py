@@ -13,10 +13,12 @@ from difflib import get_close_matches
 from voxterm.audio.devices import Kind
 from voxterm.conversation.cast import Cast, Devices
 from voxterm.conversation.floor import Floor
+from voxterm.conversation.greetings import greeting
 from voxterm.conversation.loading import take_up_voice
-from voxterm.conversation.reply import Speaker
+from voxterm.conversation.mouth import Speaker, Understudies
 from voxterm.engines.protocols import FASTEST, SLOWEST, Voice
 from voxterm.events import AudioKept, Event, Loading, SpeedChanged, Trouble, VoiceChanged
+from voxterm.language import VoiceFollower, voices_at_hand
 
 
 class Choices:
@@ -29,6 +31,7 @@ class Choices:
         self._tell = tell
         self._wanted: Voice | None = None  # chosen last, and not taken up yet
         self._taking_up: asyncio.Task[None] | None = None
+        self._to_sample: Voice | None = None  # as soon as nobody speaks
 
     def voice(self, name: str) -> None:
         """Have this voice taken up, and used from then on; the last choice wins."""
@@ -39,6 +42,26 @@ class Choices:
         self._wanted = self._voices[name]
         if self._taking_up is None or self._taking_up.done():
             self._taking_up = asyncio.create_task(self._take_up_wanted(), name="take up a voice")
+
+    def sample(self, name: str | None) -> None:
+        """Let this voice be heard as soon as nobody speaks, and no other any more; None: none."""
+        self._to_sample = None if name is None else self._voices.get(name)
+        self._floor.end_sample()
+
+    def beat(self) -> None:
+        """Begin the sample that waits, if it can be heard now."""
+        voice = self._to_sample
+        if voice is None or not self._floor.is_free:
+            return
+        self._to_sample = None
+        mouth = self._floor.mouth
+        if not voices_at_hand(mouth.speaker.voice, [voice]):
+            self._tell(
+                Trouble(f"{voice.name} belongs to another checkpoint", "choose it to hear it", "voice")
+            )
+            return
+        alone = replace(mouth, speaker=Speaker(voice), follower=VoiceFollower(), understudies=Understudies())
+        self._floor.sample(greeting(voice), alone)
 
     def speed(self, speed: float) -> None:
         """Speak so fast, within what engines can."""
@@ -78,6 +101,7 @@ class Choices:
     async def _take_up(self, voice: Voice) -> None:
         """A reply that begins meanwhile waits on the engine's thread, and is spoken by whom it then has."""
         before = self._floor.mouth
+        before.understudies.forgive(voice)
         speaker = Speaker(voice)
         self._floor.mouth = replace(before, speaker=speaker)
         try:

@@ -25,10 +25,12 @@ from voxterm.conversation.choices import Choices
 from voxterm.conversation.floor import Floor
 from voxterm.conversation.instruments import Instruments
 from voxterm.conversation.loading import load_cast
+from voxterm.conversation.personas import Personas
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, Voice
 from voxterm.errors import one_line
 from voxterm.events import DialogueCleared, Event, Ready, State, Trouble
 from voxterm.history import History
+from voxterm.personality import Personality
 from voxterm.turns import Phase
 
 TYPED_LINES_WAITING = 16
@@ -71,6 +73,7 @@ class Conversation:
             self.tell,
         )
         self._choices = Choices(cast, devices, self._floor, self.tell)
+        self._personas = Personas(cast, self._floor, self._choices, self.tell)
         self._instruments = Instruments(self._floor, devices, self.tell)
         self._typed: deque[str] = deque()
         self._typed_into_reply = False
@@ -102,7 +105,7 @@ class Conversation:
             try:
                 self._instruments.enter(State.LOADING)
                 self._floor.pause_judge.detector, _ = await asyncio.gather(
-                    load_cast(self._cast, self._threads, self.tell),
+                    load_cast(self._cast, self._floor.mouth, self._threads, self.tell),
                     asyncio.to_thread(self._floor.mouth.follower.load),
                 )
                 all_is_loaded()
@@ -196,6 +199,21 @@ class Conversation:
         if not self._stopping:
             self._choices.voice(name)
 
+    @property
+    def personality(self) -> Personality:
+        """Who answers from the next question on."""
+        return self._floor.personality
+
+    def choose_persona(self, name: str) -> None:
+        """Have a persona answer from the next question on, with its voice; "": the system prompt alone."""
+        if not self._stopping:
+            self._personas.choose(name)
+
+    def sample_voice(self, name: str | None) -> None:
+        """Let a voice say a greeting as soon as nobody speaks, outside of the dialogue; None: silence it."""
+        if self._beats and not self._stopping:
+            self._choices.sample(name)
+
     def set_speed(self, speed: float) -> None:
         """Speak so fast from the next reply on: 0.5 to 2.0, which takes half the time."""
         self._choices.speed(speed)
@@ -254,10 +272,13 @@ class Conversation:
                 speed=mouth.speed,
                 keeps_audio=mouth.keeps_audio,
                 precisions=cast.precisions(),
+                persona=self.personality.name,
             )
         )
         for note in cast.notes:
             self.tell(Trouble(note, "`voxterm plan` tells more", "plan"))
+        for problem in cast.problems:
+            self.tell(Trouble.of(problem))
 
     def _beat(self, frame: MicrophoneFrame) -> None:
         """All that one frame brings: 32 ms of sound, and the passing of time."""
@@ -276,6 +297,7 @@ class Conversation:
             floor.feed()
         floor.beat()
         self._take_typed()
+        self._choices.beat()
         self._instruments.show_state(muted=self._muted)
         self._instruments.frame(frame, probability)
         self._beats += 1

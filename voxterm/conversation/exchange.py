@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from voxterm.conversation.ears import HeardTurn
 from voxterm.conversation.reply import Reply
 from voxterm.engines.protocols import HEARING_RATE_HZ
-from voxterm.events import TurnAudio, TurnFinished
+from voxterm.events import Event, Trouble, TurnAudio, TurnFinished
 from voxterm.history import History
+
+NO_TURN = 0
+"""What a voice says to be heard has this number: nobody is told of it but of its troubles."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """A turn and its reply, from the first sample heard to the last one played."""
 
-    number: int
+    number: int  # NO_TURN for what is said outside of the dialogue
     started_at_s: float
     history: History  # of the dialogue that it belongs to
     typed: str | None = None
@@ -82,3 +86,15 @@ class Exchange:
         person = self.heard.audio().tobytes() if self.heard else b""
         reply = self.reply.playout.heard().tobytes() if self.reply else b""
         return TurnAudio(self.number, person, HEARING_RATE_HZ, reply, reply_rate_hz)
+
+
+def of_turns(tell: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Tells what belongs to a turn, or to the conversation as a whole."""
+
+    def tell_of_turns(event: Event) -> None:
+        if getattr(event, "turn", None) != NO_TURN:
+            tell(event)
+        elif isinstance(event, Trouble):
+            tell(replace(event, turn=None))
+
+    return tell_of_turns

@@ -15,12 +15,13 @@ from voxterm.conversation.attempts import Attempts, release
 from voxterm.conversation.bridge import CLOSE_LIMIT_S
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.ears import Ears
-from voxterm.conversation.exchange import Exchange
+from voxterm.conversation.exchange import NO_TURN, Exchange, of_turns
 from voxterm.conversation.interjection import Voice
 from voxterm.conversation.intrusion import Intrusion
+from voxterm.conversation.mouth import Mouth, Speaker, Understudies
 from voxterm.conversation.outcomes import Outcomes
 from voxterm.conversation.pause import PauseJudge
-from voxterm.conversation.reply import Mouth, Reply, Speaker
+from voxterm.conversation.reply import Reply
 from voxterm.conversation.tape import Tape
 from voxterm.conversation.track import Track
 from voxterm.events import (
@@ -68,6 +69,7 @@ class Floor:
         history: History,
         tell: Callable[[Event], None],
     ) -> None:
+        tell = of_turns(tell)
         self.tape = Tape(settings.turns.max_turn_s + 10.0)  # the longest turn and what led to it
         self.track = Track(settings.turns.max_turn_s + LONGEST_REPLY_S)
         self.machine = TurnMachine(settings.turns)
@@ -92,6 +94,7 @@ class Floor:
             devices.loudspeaker,
             settings.sessions.keep_audio,
             VoiceFollower(cast.voices, settings.speech.follow_language),
+            Understudies(cast.voices),
         )
         self.pause_judge = PauseJudge(threads.detector, settings.turns, self._expect, tell)
         self._attempts = Attempts(
@@ -106,6 +109,11 @@ class Floor:
     def audible(self) -> bool:
         """A reply is sounding."""
         return bool(self.reply and self.reply.audible)
+
+    @property
+    def is_free(self) -> bool:
+        """Nobody speaks, and nothing is to be said."""
+        return self.exchange is None and not self.machine.turn_open
 
     @property
     def answered_just_now(self) -> bool:
@@ -192,6 +200,17 @@ class Floor:
         exchange = Exchange(self.next_turn - 1, self._clock.now(), self._history, typed="", repeats=True)
         self._attempts.again(exchange, text)
         self._sound_at_once(exchange)
+
+    def sample(self, text: str, mouth: Mouth) -> None:
+        """Say something with a mouth of its own, outside of the dialogue, while the floor is free."""
+        exchange = Exchange(NO_TURN, self._clock.now(), self._history, typed="", repeats=True)
+        self._attempts.again(exchange, text, mouth)
+        self._sound_at_once(exchange)
+
+    def end_sample(self) -> None:
+        """Silence what is said like that. Who is speaking into it has the turn."""
+        if self.exchange and self.exchange.number == NO_TURN:
+            self.interrupt()
 
     def interrupt(self) -> None:
         """Silence the reply. Who is speaking into it has the turn."""

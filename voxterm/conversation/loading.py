@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from voxterm.conversation.bridge import loop_caller
 from voxterm.conversation.cast import Cast, EngineThreads
-from voxterm.conversation.reply import Speaker
+from voxterm.conversation.mouth import Mouth, Speaker
 from voxterm.engines.protocols import (
     Engine,
     LoadProgress,
@@ -15,6 +15,7 @@ from voxterm.engines.protocols import (
     SpeechSynthesizer,
     TurnDetector,
     Voice,
+    parts_of,
 )
 from voxterm.errors import EngineError, EngineMemoryError
 from voxterm.events import Event, Loading, Trouble
@@ -22,8 +23,12 @@ from voxterm.events import Event, Loading, Trouble
 WITHOUT_DETECTOR = "turns end by the pause and the words alone"
 
 
-async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], None]) -> TurnDetector | None:
+async def load_cast(
+    cast: Cast, mouth: Mouth, threads: EngineThreads, tell: Callable[[Event], None]
+) -> TurnDetector | None:
     """Load all engines side by side, the voice included; `tell` is called on the event loop.
+
+    Where the voice cannot speak another one like it does, and that is told.
 
     Returns the turn detector, if there is one and it could be loaded: a conversation goes on without, and
     that is told.
@@ -38,7 +43,8 @@ async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], 
 
     def load_voice() -> None:
         load(cast.synthesizer)
-        take_up_voice(cast.synthesizer, Speaker(cast.voice), cast.voice)
+        for event in take_up_any(mouth):
+            call_on_loop(tell, event)
 
     def load_detector() -> TurnDetector | None:
         try:
@@ -57,6 +63,27 @@ async def load_cast(cast: Cast, threads: EngineThreads, tell: Callable[[Event], 
         threads.detector.call(load_detector),
     )
     return detector
+
+
+def take_up_any(mouth: Mouth) -> list[Event]:
+    """Have the speaker's voice say something, or another like it where it cannot; that is then to be told.
+
+    Raises:
+        VoiceError, EngineError: none can speak; what was wrong with the speaker's.
+    """
+    while (error := _refusal(mouth)) is not None:
+        if (failure := mouth.give_up(None, error)) is not None:
+            raise failure
+    return mouth.hand_over(None)
+
+
+def _refusal(mouth: Mouth) -> Exception | None:
+    """Why whoever speaks now cannot."""
+    try:
+        next(iter(mouth.engine.speak("a", mouth.understudies.instead_of(mouth.speaker.voice))), None)
+    except Exception as error:  # whatever a model raises
+        return error
+    return None
 
 
 def take_up_voice(engine: SpeechSynthesizer, speaker: Speaker, before: Voice) -> None:
@@ -98,10 +125,15 @@ def _shortage(engine: Engine, progress: LoadProgress) -> EngineMemoryError | Non
 
 
 def _take_less(engine: Engine, error: EngineMemoryError, tell: Callable[[Event], None]) -> None:
-    """Give it the next smaller place, and say so; where there is none, the error is final."""
-    if not isinstance(engine, PlacedEngine) or (smaller := engine.placement.smaller()) is None:
+    """Give it, or the part of it that did not fit, the next smaller place, and say so; where there is none,
+    the error is final."""
+    placed = [part for part in parts_of(engine) if isinstance(part, PlacedEngine)]
+    able = [(part, smaller) for part in placed if (smaller := part.placement.smaller()) is not None]
+    if not able:
         raise error
+    part, smaller = next(((part, smaller) for part, smaller in able if not part.memory_bytes), able[-1])
     engine.close()
-    engine.placement = smaller
-    now = f"{engine.name} is loaded in {smaller.precision} with a context of {smaller.context_tokens} tokens"
+    part.placement = smaller
+    name = getattr(part, "name", engine.name)
+    now = f"{name} is loaded in {smaller.precision} with a context of {smaller.context_tokens} tokens"
     tell(Trouble(error.what, now, error.category))

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from voxterm.clock import Clock
 from voxterm.conversation.exchange import Exchange
-from voxterm.conversation.reply import Mouth, Reply
+from voxterm.conversation.mouth import Mouth
+from voxterm.conversation.reply import Reply
 from voxterm.conversation.track import Track
 from voxterm.events import Event, ReplyHeard, Trouble, TurnDropped, TurnMeasured
 from voxterm.history import Heard, History

@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from operator import itemgetter
 
 import numpy as np
 
-from voxterm.audio.protocols import Loudspeaker
 from voxterm.audio.resample import StreamResampler
 from voxterm.clock import Clock
-from voxterm.conversation.bridge import EngineThread, Stream
+from voxterm.conversation.bridge import Stream
+from voxterm.conversation.mouth import Mouth
 from voxterm.conversation.pacing import Pacing
 from voxterm.conversation.playout import Playout
 from voxterm.conversation.wording import Line, Worded, Wording
@@ -29,17 +28,14 @@ from voxterm.engines.protocols import (
     Notice,
     ReplyComplete,
     Samples,
-    SpeechSynthesizer,
     SpeechTokens,
     Spoken,
     Transcript,
     Understood,
-    Voice,
     WordMark,
 )
 from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady, Trouble
 from voxterm.history import SpokenReply
-from voxterm.language import VoiceFollower
 from voxterm.latency import Stamps
 
 LINES_AHEAD = 64
@@ -50,31 +46,6 @@ LEVEL_S = 0.05
 
 
 _NOTHING: Samples = np.zeros(0, np.float32)
-
-
-@dataclass(slots=True)
-class Speaker:
-    """Who speaks. One that cannot be taken up gives way to the voice before, on the engine's thread."""
-
-    voice: Voice
-
-
-@dataclass(frozen=True, slots=True)
-class Mouth:
-    """What a reply needs to be spoken: the engine on its thread, its voice, and the loudspeaker."""
-
-    engine: SpeechSynthesizer
-    thread: EngineThread
-    speaker: Speaker
-    speed: float
-    loudspeaker: Loudspeaker
-    keeps_audio: bool = False
-    follower: VoiceFollower = field(default_factory=VoiceFollower)  # who speaks in other languages
-
-    def speak(self, text: str, other: Voice | None = None) -> Stream[Spoken]:
-        return self.thread.stream(
-            lambda: iter(self.engine.speak(text, other or self.speaker.voice, self.speed))
-        )
 
 
 class Reply:
@@ -268,7 +239,7 @@ class Reply:
         if isinstance(item, Notice):
             self._say(Trouble(item.what, item.remedy, item.category, self.turn))
             return []
-        if not self._wanted or not isinstance(item, Delta):
+        if not self._wanted or not isinstance(item, Delta) or not item.text:
             return []
         stamps.first_text_s = stamps.first_text_s or now_s
         self.written += item.text
@@ -286,18 +257,32 @@ class Reply:
         return worded.lines
 
     async def _speak(self, after: Reply | None) -> None:
-        """Speak line after line. A voice that fails is an error of the turn; its text still comes."""
+        """Speak line after line. Where nobody can it is an error of the turn; its text still comes."""
         while (line := await self._lines.get()) is not None:
-            if self.error or not self._wanted or not line.spoken.text:
-                continue
-            stream = self._mouth.speak(line.spoken.text, line.other_voice)
-            try:
-                await self._speak_line(line, stream, after)
-            except Exception as error:  # whatever a model raises
-                self.error = error
-                await self._play(self._pacing.finish(_NOTHING))
-            finally:
-                await stream.aclose()
+            if line.spoken.text:
+                while self._wanted and not self.error and await self._fails(line, after):
+                    continue  # another voice tries
+
+    async def _fails(self, line: Line, after: Reply | None) -> bool:
+        """Speak a line; whether the voice failed before any of it was heard, and another is to try."""
+        written = self.playout.written
+        stream = self._mouth.speak(line.spoken.text, line.other_voice)
+        try:
+            await self._speak_line(line, stream, after)
+        except Exception as error:  # whatever a model raises
+            await self._play(self._pacing.finish(_NOTHING))
+            self.error = self._mouth.give_up(line.other_voice, error)
+            if self.playout.written > written and self.error is None:  # the next line is another's to speak
+                self._tell_hand_over(line)
+                return False
+            return True
+        finally:
+            await stream.aclose()
+        return False
+
+    def _tell_hand_over(self, line: Line) -> None:
+        for event in () if self._cancelled else self._mouth.hand_over(line.other_voice):
+            self._tell(event)
 
     async def _speak_line(self, line: Line, stream: Stream[Spoken], after: Reply | None) -> None:
         resampler = StreamResampler(self._mouth.engine.rate_hz, self._mouth.loudspeaker.rate_hz)
@@ -309,6 +294,7 @@ class Reply:
                 continue
             self.stamps.first_samples_s = self.stamps.first_samples_s or now_s
             if not begun:
+                self._tell_hand_over(line)
                 await self._until_allowed(after)
                 self.spoken.begin_piece(line.piece, self.playout.written, line.spoken.places)
                 begun = True

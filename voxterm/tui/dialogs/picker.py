@@ -1,10 +1,10 @@
-"""Choose one of many: a voice, a device, a theme. Typing searches, arrows move, Enter takes."""
+"""Choose one of many: a device, a theme, a voice. Typing searches, arrows move, Enter takes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, TypeVar, get_args
+from typing import ClassVar, Generic, TypeVar, get_args
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,9 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from voxterm.errors import as_error
-from voxterm.tui.controls import DeviceChoice, DeviceKind, VoiceChoice
+from voxterm.tui.controls import DeviceChoice, DeviceKind
 from voxterm.tui.dialogs.choice_list import ChoiceList, Column, Row
-from voxterm.tui.dialogs.parts import DialogFrame, FieldLine, FootLine, Note
+from voxterm.tui.dialogs.parts import DialogFrame, DialogKey, FieldLine, FootLine, Note
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ DEFAULT_DEVICE = "default"
 KIND_WORDS: Mapping[DeviceKind, str] = {"microphone": "mic", "loudspeaker": "out"}
 
 
-class Picker(ModalScreen["T | None"]):
+class Picker(ModalScreen["T | None"], Generic[T]):
     """Its result is the value of the row that was taken, or None.
 
     `rows` may also be a function that blocks while it looks for them: it is called on a thread, once the
@@ -31,6 +31,11 @@ class Picker(ModalScreen["T | None"]):
     """
 
     AUTO_FOCUS = "TypedField"
+    FOOT: ClassVar[tuple[DialogKey, ...]] = (
+        ("↑↓", "move", "move(1)"),
+        ("enter", "take", "take"),
+        ("esc", "close", "cancel"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False),
         Binding("down", "move(1)", show=False),
@@ -67,7 +72,7 @@ class Picker(ModalScreen["T | None"]):
             yield self._search
             yield self._list
             yield self._note
-            yield FootLine((("↑↓", "move", "move(1)"), ("enter", "take", "take"), ("esc", "close", "cancel")))
+            yield FootLine(self.FOOT)
 
     def on_mount(self) -> None:
         if callable(self._source):
@@ -128,15 +133,6 @@ class Picker(ModalScreen["T | None"]):
         if self._preview is not None and self._original is not None:
             self._preview(self._original.value)
         self.dismiss(None)
-
-
-def voice_picker(voices: Sequence[VoiceChoice], current: str) -> Picker[VoiceChoice]:
-    """`current` is the name of the voice that speaks."""
-    rows = [
-        Row.of(voice, voice.name, voice.language, voice.description, is_current=voice.name == current)
-        for voice in voices
-    ]
-    return Picker("voice", (Column(is_flexible=True), Column(), Column(is_flexible=True)), rows)
 
 
 def device_picker(
