@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from voxterm.conversation import Cast, Conversation, Devices
 from voxterm.engines.protocols import Samples, Voice, VoiceActivityDetector
 from voxterm.events import Event
 from voxterm.headless import Talked, talk_through
+from voxterm.personality import Personality
 
 E = TypeVar("E", bound=Event)
 
@@ -44,6 +45,8 @@ class Scene:
     settings: Settings = field(default_factory=Settings)
     speaks_as: Voice = VOICE
     voices: tuple[Voice, ...] = ()
+    personalities: Mapping[str, Personality] = field(default_factory=lambda: {"": Personality()})
+    persona: str = ""
     clock: SkippingClock = field(default_factory=SkippingClock)
     events: list[Event] = field(default_factory=list)
     played: Sink = field(default_factory=Sink)
@@ -58,7 +61,17 @@ class Scene:
     ) -> Talked:
         microphone = RecordedMicrophone(clips, self.clock, tail_s=1.5)
         self.loudspeaker = RecordedLoudspeaker(self.clock, 24_000, self.played)
-        cast = Cast("fake", "a test", self.vad, self.listener, self.voice, self.speaks_as, voices=self.voices)
+        cast = Cast(
+            "fake",
+            "a test",
+            self.vad,
+            self.listener,
+            self.voice,
+            self.speaks_as,
+            self.personalities[self.persona],
+            voices=self.voices,
+            personalities=self.personalities,
+        )
         conversation = Conversation(cast, Devices(microphone, self.loudspeaker, self.clock), self.settings)
         conversation.subscribe(self.events.append)
         if meanwhile:

@@ -35,7 +35,14 @@ else:
 
 KEYS = list(known_keys(Settings))
 ALL_KEYS = [key for key, _ in values_of(Settings())]  # with those of open tables
-UNSET = ["engines.orpheus.seed", "engines.eliza.seed"]  # by default
+PERSONAS = "dialogue.personas."
+UNSET = [
+    "engines.llm.seed",
+    "engines.openai.temperature",
+    "engines.openai.top_p",
+    "engines.orpheus.seed",
+    "engines.eliza.seed",
+]  # by default
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +80,12 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+def without_personas(settings: Settings) -> Settings:
+    """The shipped personas stand in the file alone."""
+    dialogue = settings.dialogue.model_copy(update={"personas": {}})
+    return settings.model_copy(update={"dialogue": dialogue})
+
+
 def flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in table.items():
@@ -82,7 +95,10 @@ def flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 class TestTheShippedFile:
     def test_it_holds_every_setting_with_its_default(self) -> None:
-        in_file = flat(tomllib.loads(shipped_file().read_text("utf-8")))
+        """But for the personas, which stand in the file alone."""
+        table = tomllib.loads(shipped_file().read_text("utf-8"))
+        table["dialogue"].pop("personas")
+        in_file = flat(table)
         in_classes = flat(Settings().model_dump(exclude_none=True))
         assert in_file == in_classes
         assert [type(value) for value in in_file.values()] == [type(value) for value in in_classes.values()]
@@ -98,9 +114,10 @@ class TestTheShippedFile:
         assert re.search(r"^\[engines\.orpheus\]\n([#\w].*\n)*# seed = \d+$", text, re.MULTILINE)
 
     def test_every_setting_is_commented(self) -> None:
-        """A profile is explained above the head of their table."""
+        """Profiles are explained above the head of their table, the keys of a persona at the first one."""
         text = shipped_file().read_text("utf-8")
-        lines = re.sub(r"^\[profiles\]\n(.+\n)+", "", text, flags=re.MULTILINE).splitlines()
+        explained = r"^\[(profiles|dialogue\.personas\.(?!tutor).+)\]\n(.+\n)+"
+        lines = re.sub(explained, "", text, flags=re.MULTILINE).splitlines()
         for above, line in pairwise(lines):
             if re.match(r"\w+ = ", line) and not line.startswith("loudspeaker"):
                 assert above.startswith("# "), line
@@ -163,8 +180,9 @@ class TestDefaults:
 class TestLayers:
     def test_without_any_the_defaults_come_from_the_shipped_file(self) -> None:
         loaded = load()
-        assert loaded.settings == Settings()
-        assert loaded.origins == dict.fromkeys(ALL_KEYS, "config.toml") | dict.fromkeys(UNSET, "default")
+        assert without_personas(loaded.settings) == Settings()
+        origins = {key: origin for key, origin in loaded.origins.items() if not key.startswith(PERSONAS)}
+        assert origins == dict.fromkeys(ALL_KEYS, "config.toml") | dict.fromkeys(UNSET, "default")
 
     def test_each_one_wins_over_those_before(self, tmp_path: Path, home: Path) -> None:
         own = written(
@@ -198,13 +216,13 @@ class TestLayers:
         rows = [(key, value) for key, value, _ in describe(loaded) if key in KEYS]
         written_out = {variable_name(key): value for key, value in rows if value != "not set"}
         environ = {name: value.strip('"') for name, value in written_out.items()}
-        environ |= {variable_name(key): "7" for key in UNSET}
+        environ |= {variable_name(key): "1" for key in UNSET}
         assert set(environ) == {variable_name(key) for key in KEYS}
         through_variables = load(environ=environ)
         origins = through_variables.origins
         assert {key: origins[key] for key in KEYS} == {key: variable_name(key) for key in KEYS}
         assert through_variables.settings.turns == loaded.settings.turns
-        assert through_variables.settings.engines.eliza.seed == 7
+        assert through_variables.settings.engines.eliza.seed == 1
 
     def test_a_text_from_a_variable_or_flag_becomes_what_the_key_takes(self) -> None:
         environ = {
@@ -236,9 +254,8 @@ class TestLayers:
         assert {flag_name(key) for key in SETTING_FLAGS.values()} == {f"--{name}" for name in SETTING_FLAGS}
 
     def test_other_variables_do_not_matter(self) -> None:
-        assert (
-            load(environ={"PROFILE": "x", "VOX_PROFILE": "x", "XVOXTERM_PROFILE": "x"}).settings == Settings()
-        )
+        loaded = load(environ={"PROFILE": "x", "VOX_PROFILE": "x", "XVOXTERM_PROFILE": "x"})
+        assert without_personas(loaded.settings) == Settings()
 
     def test_a_whole_number_will_do_for_a_fraction(self, tmp_path: Path) -> None:
         assert load(written(tmp_path, "[speech]\nspeed = 2\n")).settings.speech.speed == 2.0
@@ -455,14 +472,55 @@ class TestOpenTables:
         [
             ('[profiles]\nmine = "voxtral"', 'profiles.mine is "voxtral"; it takes a list of texts'),
             ("[profiles]\nmine = [1]", "profiles.mine is a list; it takes a list of texts"),
-            ("profiles = 3", "profiles is 3, but it is a section; write [profiles] and its settings below it"),
+            (
+                "profiles = 3",
+                "profiles is 3, but it is a section; write [profiles] and its settings below it",
+            ),
             ('[profiles]\n"a.b" = []', 'profiles has an entry "a.b"; name it by letters, digits, - and _'),
+            (
+                "[dialogue.personas.ada]\nspeed = 9",
+                "dialogue.personas.ada.speed is 9; it takes a number from 0.5 to 2.0",
+            ),
+            (
+                "[dialogue.personas.ada]\nreply_length = 'brief'",
+                'dialogue.personas.ada.reply_length is "brief"; it takes "short" or "medium" or "long"',
+            ),
+            (
+                "[dialogue.personas.ada]\npromt = ''",
+                "dialogue.personas.ada.promt: there is no such setting; the nearest is "
+                "dialogue.personas.ada.prompt",
+            ),
+            (
+                "[dialogue.personas]\nada = 'x'",
+                'dialogue.personas.ada is "x", but it is a section; '
+                "write [dialogue.personas.ada] and its settings below it",
+            ),
+            (
+                "[dialogue]\nreply_length = 1",
+                'dialogue.reply_length is 1; it takes "short" or "medium" or "long"',
+            ),
         ],
     )
     def test_what_is_wrong_is_said(self, tmp_path: Path, toml: str, problem: str) -> None:
         file = tmp_path / "own.toml"
         file.write_text(toml, encoding="utf-8")
         assert refused(file) == f"{file}: {problem}"
+
+    def test_an_entry_that_is_a_table_is_changed_key_by_key(self, tmp_path: Path) -> None:
+        file = written(
+            tmp_path, '[dialogue.personas.tutor]\nvoice = "leo"\n[dialogue.personas.ada]\nspeed = 2\n'
+        )
+        loaded = load(file)
+        personas, origins = loaded.settings.dialogue.personas, loaded.origins
+        assert personas["tutor"].voice == "leo"
+        assert personas["tutor"].prompt == load().settings.dialogue.personas["tutor"].prompt != ""
+        assert (personas["ada"].prompt, personas["ada"].speed) == ("", 2.0)
+        assert origins["dialogue.personas.tutor.voice"] == str(file)
+        assert origins["dialogue.personas.tutor.prompt"] == "config.toml"
+        assert origins["dialogue.personas.ada.prompt"] == "default", "what an entry leaves out"
+        rows = describe(loaded)
+        assert ("dialogue.personas.ada.speed", "2.0", str(file)) in rows
+        assert ("dialogue.personas.ada.language", "not set", "default") in rows
 
     def test_they_stand_in_files_alone(self) -> None:
         with pytest.raises(ConfigError, match="VOXTERM_PROFILES__MINE: there is no such setting"):
@@ -472,7 +530,7 @@ class TestOpenTables:
 class TestDescribe:
     def test_shows_every_setting_as_toml_with_its_origin(self) -> None:
         rows = describe(load(flags={"speech.voice": "german"}, environ={"VOXTERM_SESSIONS__KEEP": "0"}))
-        assert [key for key, _, _ in rows] == ALL_KEYS
+        assert [key for key, _, _ in rows if not key.startswith(PERSONAS)] == ALL_KEYS
         assert ("speech.voice", '"german"', "--voice") in rows
         assert ("sessions.keep", "false", "VOXTERM_SESSIONS__KEEP") in rows
         assert ("turns.speech_threshold", "0.5", "config.toml") in rows

@@ -10,7 +10,7 @@ from turn_scenes import ordinary
 
 from voxterm.clock import RealClock
 from voxterm.errors import StoreError
-from voxterm.events import Trouble, TurnAudio, TurnFinished, TurnTimeline
+from voxterm.events import PersonaChanged, Trouble, TurnAudio, TurnFinished, TurnTimeline
 from voxterm.recorder import Recorder
 from voxterm.store import Session, Store, TurnRecord
 
@@ -65,6 +65,22 @@ async def test_turns_are_stored_in_order_with_their_sound_and_their_trouble(tmp_
     assert one.timeline.marks == ordinary().marks
     assert two.timeline is None
     session.close()
+    store.close()
+
+
+async def test_who_answers_is_kept_in_the_session_that_is_open_then(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first, second = (store.new_session("embedded", {}, "english") for _ in range(2))
+    recorder = Recorder(first, RealClock(), lambda trouble: None)
+    recorder.follow(PersonaChanged("tutor"))
+    recorder.go_on_in(second)
+    recorder.follow(PersonaChanged("expert"))
+    recorder.go_on_in(None)
+    recorder.follow(PersonaChanged(""))
+    await recorder.close()
+    assert (store.find(first.id).persona, store.find(second.id).persona) == ("tutor", "expert")
+    first.close()
+    second.close()
     store.close()
 
 

@@ -100,7 +100,7 @@ def test_a_time_line_belongs_to_a_turn_and_goes_with_it(store: Store) -> None:
 def test_an_older_file_is_brought_up_to_date_and_loses_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Version 1 had no time lines."""
+    """Version 1 had no time lines, and nobody in particular answered."""
     monkeypatch.setattr(database, "_STEPS", database._STEPS[:1])
     with store.database.transaction() as connection:
         connection.execute(
@@ -119,6 +119,19 @@ def test_an_older_file_is_brought_up_to_date_and_loses_nothing(
     session.add_timeline(session.add_turn(turn_at()), ordinary())
     session.close()
     assert [turn.timeline is not None for turn in store.turns("old")] == [False, True]
+    assert store.find("old").persona == ""
+
+
+def test_a_session_keeps_who_answers_last(store: Store) -> None:
+    plain = new_session(store)
+    session = store.new_session("embedded", {}, "en", persona="tutor")
+    assert (store.find(plain.id).persona, store.find(session.id).persona) == ("", "tutor")
+    session.note_persona("expert")
+    session.note_persona("")
+    session.note_persona("storyteller")
+    assert (store.find(plain.id).persona, store.find(session.id).persona) == ("", "storyteller")
+    session.close()
+    plain.close()
 
 
 def test_a_broken_character_does_not_lose_the_turn(store: Store) -> None:
@@ -293,7 +306,7 @@ def test_a_newer_file_is_left_alone(store: Store) -> None:
     with store.database.transaction() as connection:
         connection.execute("PRAGMA user_version = 7")
     store.close()
-    with pytest.raises(StoreError, match=r"newer voxterm \(version 7 .* up to 2\); update voxterm"):
+    with pytest.raises(StoreError, match=r"newer voxterm \(version 7 .* up to 3\); update voxterm"):
         store.sessions()
 
 

@@ -35,13 +35,19 @@ from voxterm.engines.declared.section import Section, Text
 from voxterm.errors import ConfigError
 
 SHIPPED = "config.toml"
-DEFAULT_PROMPT = (
-    "You are a friendly partner in a spoken conversation. Answer in one to three short sentences, in plain "
-    "words, as people talk. No lists, no headings, no emoji, no code. If something was unclear, ask."
-)
+DEFAULT_PROMPT = "You are a friendly partner in a conversation. If something was unclear, ask."
 
 PROFILES: dict[str, list[str]] = {
     "voxtral-orpheus": ["voxtral", "orpheus"],
+    "voxtral-kokoro": ["voxtral", "kokoro"],
+    "whisper-llm-orpheus": ["whisper", "llm", "orpheus"],
+    "whisper-llm-kokoro": ["whisper", "llm", "kokoro"],
+    "realtime-llm-orpheus": ["voxtral_realtime", "llm", "orpheus"],
+    "realtime-llm-kokoro": ["voxtral_realtime", "llm", "kokoro"],
+    "whisper-openai-orpheus": ["whisper", "openai", "orpheus"],
+    "whisper-openai-kokoro": ["whisper", "openai", "kokoro"],
+    "realtime-openai-orpheus": ["voxtral_realtime", "openai", "orpheus"],
+    "realtime-openai-kokoro": ["voxtral_realtime", "openai", "kokoro"],
     "embedded": ["pocketsphinx", "eliza", "espeak"],
 }
 
@@ -50,6 +56,7 @@ MemorySize: TypeAlias = Annotated[
     str, Field(pattern=r"^([0-9]+(\.[0-9]+)? ?([KMGTkmgt]i?)?[Bb]?)?$", examples=["8GB"])
 ]
 Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
+ReplyLength: TypeAlias = Literal["short", "medium", "long"]
 Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -96,9 +103,27 @@ class TurnSettings(Section):
         return self
 
 
+class PersonaSettings(Section):
+    """What is empty or not set is as for all: the system prompt, the voice that speaks, and so on."""
+
+    description: str = ""
+    prompt: str = ""
+    style: str = ""
+    voice: str = ""
+    speed: float | None = Field(default=None, ge=0.5, le=2.0)
+    reply_length: ReplyLength | None = None
+    language: Text | None = None
+
+
 class DialogueSettings(Section):
+    """What whoever answers is told. The personas that voxterm brings stand in `config.toml` alone."""
+
     system_prompt: str = DEFAULT_PROMPT
+    persona: str = ""  # empty: the system prompt alone
+    reply_length: ReplyLength = "short"
+    language: Text = "auto"
     memory_turns: int = Field(default=200, ge=1, le=10_000)
+    personas: dict[Name, PersonaSettings] = Field(default_factory=dict)
 
 
 class SpeechSettings(Section):
@@ -190,7 +215,8 @@ def load_settings(
         settings = Settings(**nested({key: found.value for key, found in values.items()}))
     except ValidationError as error:
         raise _conflict(error, values) from None
-    return Loaded(settings, {key: values[key].origin for key, _ in values_of(settings)})
+    default = _Value(None, "default")  # of what an entry of an open table leaves out
+    return Loaded(settings, {key: values.get(key, default).origin for key, _ in values_of(settings)})
 
 
 def describe(loaded: Loaded) -> list[tuple[str, str, str]]:

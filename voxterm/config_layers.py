@@ -29,7 +29,14 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 """How every model of settings is made."""
 
 VARIABLE_PREFIX = "VOXTERM_"
-KEYS_WITH_A_FLAG = ("profile", "speech.voice", "speech.speed", "audio.microphone", "audio.loudspeaker")
+KEYS_WITH_A_FLAG = (
+    "profile",
+    "dialogue.persona",
+    "speech.voice",
+    "speech.speed",
+    "audio.microphone",
+    "audio.loudspeaker",
+)
 
 Origin: TypeAlias = Callable[[str], str]
 """Dotted key → what to call the place it stands in."""

@@ -39,6 +39,10 @@ _STEPS = (
         FOREIGN KEY (session, number) REFERENCES turns (session, number) ON DELETE CASCADE
     );
     """,
+    # To version 3: who answers in a session, a persona's name.
+    """
+    ALTER TABLE sessions ADD COLUMN persona TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

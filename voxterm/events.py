@@ -61,6 +61,7 @@ class Ready:
     speed: float = 1.0
     keeps_audio: bool = False
     precisions: Mapping[str, str] = field(default_factory=dict)  # of each engine's weights; "": it has none
+    persona: str = ""  # who answers; "": the system prompt alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +269,17 @@ class DeviceChanged:
 
 @dataclass(frozen=True, slots=True)
 class VoiceChanged:
-    """Who speaks from the next reply on. Also told where another voice was chosen and could not be had."""
+    """Who speaks from the next reply on. Also told where another voice was chosen and could not be had, or
+    where one failed and another took over."""
 
     voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaChanged:
+    """Who answers from the next question on: a persona's name, or "" for the system prompt alone."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +355,7 @@ Event: TypeAlias = (
     | Trouble
     | DeviceChanged
     | VoiceChanged
+    | PersonaChanged
     | SpeedChanged
     | AudioKept
     | EchoChosen

@@ -1,4 +1,4 @@
-"""Keeps a conversation in its session: every turn is stored once it is finished, on a thread of its own."""
+"""Keeps a conversation in its session: every turn once it is finished, and who answers; on its own thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from voxterm.clock import Clock, RealClock
 from voxterm.conversation.bridge import EngineThread
 from voxterm.errors import VoxtermError
-from voxterm.events import Event, Trouble, TurnAudio, TurnFinished, TurnTimeline
+from voxterm.events import Event, PersonaChanged, Trouble, TurnAudio, TurnFinished, TurnTimeline
 from voxterm.store import Session, TurnRecord
 
 
@@ -37,6 +37,8 @@ class Recorder:
             self._store(event.turn, lambda: self._add_audio(session, event))
         elif isinstance(event, TurnTimeline):
             self._store(event.turn, lambda: self._add_timeline(session, event))
+        elif isinstance(event, PersonaChanged):
+            self._store(None, lambda: session.note_persona(event.name))
         elif isinstance(event, Trouble) and event.turn:
             self._errors[event.turn] = event.what
 
@@ -53,7 +55,7 @@ class Recorder:
         """Store what is still on its way."""
         await self._thread.close()
 
-    def _store(self, turn: int, work: Callable[[], object]) -> None:
+    def _store(self, turn: int | None, work: Callable[[], object]) -> None:
         def attempt() -> VoxtermError | None:
             try:
                 work()

@@ -28,7 +28,7 @@ from voxterm.timeline.packed import PackedTimeline, marks_as_text, marks_of_text
 FIRST_WORDS_CHARS = 60
 
 _SUMMARIES = """
-    SELECT id, started_at, title, profile, engines, voice,
+    SELECT id, started_at, title, profile, engines, voice, persona,
         (SELECT COUNT(*) FROM turns WHERE session = id) AS turns,
         (SELECT transcript FROM turns WHERE session = id AND transcript <> '' ORDER BY number LIMIT 1)
             AS first,
@@ -94,6 +94,7 @@ class SessionSummary:
     turns: int
     first_words: str
     duration_s: float
+    persona: str = ""  # who answers in it; "": the system prompt alone
 
 
 class Store:
@@ -104,15 +105,18 @@ class Store:
         self.database = Database(folder)
         self._now = now
 
-    def new_session(self, profile: str, engines: Mapping[str, str], voice: str, title: str = "") -> Session:
+    def new_session(
+        self, profile: str, engines: Mapping[str, str], voice: str, title: str = "", persona: str = ""
+    ) -> Session:
         """Begin a session; it is the caller's until it is closed."""
         started_at = self._now()
         session_id = f"{started_at.astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         lock = _SessionLock(self.folder, session_id)
-        row = (session_id, _iso(started_at), _storable(title), profile, json.dumps(dict(engines)), voice)
+        texts = (_storable(title), profile, json.dumps(dict(engines)), voice, persona)
+        row = (session_id, _iso(started_at), *texts)
         try:
             with self.database.transaction() as connection:
-                connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", row)
+                connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         except StoreError:
             lock.release()
             raise
@@ -259,6 +263,11 @@ class Session:
         with self._store.database.transaction() as connection:
             connection.execute("INSERT INTO timelines VALUES (?, ?, ?, ?, ?, ?, ?)", (self.id, turn, *row))
 
+    def note_persona(self, name: str) -> None:
+        """Keep who answers from now on: a persona's name, "" for the system prompt alone."""
+        with self._store.database.transaction() as connection:
+            connection.execute("UPDATE sessions SET persona = ? WHERE id = ?", (name, self.id))
+
     def turns(self) -> list[StoredTurn]:
         return self._store.turns(self.id)
 
@@ -333,6 +342,7 @@ def _summary(row: sqlite3.Row) -> SessionSummary:
         profile=row["profile"],
         engines=json.loads(row["engines"]),
         voice=row["voice"],
+        persona=row["persona"],
         turns=row["turns"],
         first_words=(row["first"] or "")[:FIRST_WORDS_CHARS],
         duration_s=max(0.0, (datetime.fromisoformat(row["last_at"]) - started_at).total_seconds()),

@@ -10,7 +10,7 @@ import numpy as np
 import voxterm
 from voxterm.audio.resample import resample
 from voxterm.audio.wav import read_audio
-from voxterm.engines.espeak import Espeak
+from voxterm.engines.espeak.engine import Espeak
 from voxterm.engines.protocols import Samples, Voice
 
 DATA = Path(voxterm.__file__).parent / "data"

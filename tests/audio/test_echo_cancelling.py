@@ -11,7 +11,7 @@ from far_end import DATA, recorded, silence, synthesised
 
 from voxterm.audio.front_end import FrontEnd, FrontEndSettings
 from voxterm.audio.wav import read_audio
-from voxterm.engines.pocketsphinx import PocketSphinx
+from voxterm.engines.pocketsphinx.engine import PocketSphinx
 from voxterm.engines.protocols import HEARING_RATE_HZ, Samples, Transcript
 
 SETTLING_S = 3.0  # of silence: devices take two seconds until their stamps can be believed

@@ -106,6 +106,29 @@ def test_the_shipped_recording_speaks_into_the_conversation(terminal: Terminal) 
     wait_until(lambda: "true printed book" in terminal.screen(), "transcript")
 
 
+def test_a_persona_is_chosen_while_talking_and_the_session_goes_on_with_it(terminal: Terminal) -> None:
+    terminal.run("--persona", "tutor")
+    wait_until(lambda: ready(terminal), "conversation")
+    assert "english as tutor" in terminal.screen()
+    terminal.press("t")
+    wait_until(lambda: "enter say it" in terminal.screen(), "line to type in")
+    terminal.press("-l", "I need a holiday")
+    terminal.press("Enter", "Escape")
+    wait_until(lambda: "turn 1" in terminal.screen(), "first turn")
+    wait_until(lambda: ready(terminal), "end of the reply")
+    terminal.press("a")
+    wait_until(lambda: "scene by scene" in terminal.screen(), "list of personas")
+    terminal.press("-l", "story")
+    terminal.press("Enter")
+    wait_until(lambda: "from here on storyteller answers" in terminal.screen(), "word of it")
+    wait_until(lambda: "english as storyteller · 0.9×" in terminal.screen(), "persona at the top")
+    terminal.press("C-q")
+    wait_until(lambda: not terminal.alive, "end of the program")
+    terminal.run("--resume")
+    wait_until(lambda: ready(terminal), "resumed conversation")
+    assert "english as storyteller · 0.9×" in terminal.screen()
+
+
 def test_kill_9_loses_no_finished_turn(
     terminal: Terminal, tmp_path: Path, environment: dict[str, str]
 ) -> None:

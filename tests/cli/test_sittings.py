@@ -18,8 +18,9 @@ from voxterm.config import SessionSettings, Settings
 from voxterm.conversation import Cast, Conversation, Devices
 from voxterm.engines.protocols import Message
 from voxterm.errors import OutputError, SessionError
-from voxterm.events import Event, ReplyHeard, TurnFinished
+from voxterm.events import Event, PersonaChanged, ReplyHeard, Trouble, TurnFinished
 from voxterm.headless import talk_through
+from voxterm.personality import Personality
 from voxterm.store import Store, TurnRecord, utc_now
 from voxterm.tui.controls import Controls, ExportFormat, Sessions
 
@@ -31,10 +32,10 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(sessions=SessionSettings(folder=str(tmp_path / "state")))
 
 
-def stored_session(settings: Settings, *transcripts: str, title: str = "") -> str:
+def stored_session(settings: Settings, *transcripts: str, title: str = "", persona: str = "") -> str:
     """A session of earlier days."""
     store = Store(Path(settings.sessions.folder))
-    session = store.new_session("fake", {}, "fake", title)
+    session = store.new_session("fake", {}, "fake", title, persona)
     for transcript in transcripts:
         session.add_turn(
             TurnRecord(started_at=utc_now(), transcript=transcript, reply="So it is.", heard_reply="So it")
@@ -140,6 +141,7 @@ class Talk:
     settings: Settings
     listener: Listener = field(default_factory=lambda: Listener("one two three four"))
     events: list[Event] = field(default_factory=list)
+    persona: str = ""
     conversation: Conversation = field(init=False)
     sittings: Sittings = field(init=False)
     first_id: str | None = field(init=False)
@@ -151,7 +153,17 @@ class Talk:
         resume: str | None = None,
     ) -> None:
         """Say two things; do something once at a moment."""
-        cast = Cast("fake", "a test", LevelVad(), self.listener, ToneVoice(), VOICE)
+        personas = {name: Personality(f"You are {name}.", name) for name in ("", "tutor", "expert")}
+        cast = Cast(
+            "fake",
+            "a test",
+            LevelVad(),
+            self.listener,
+            ToneVoice(),
+            VOICE,
+            personas[self.persona] if self.persona else Personality(),
+            personalities=personas,
+        )
         clock = SkippingClock()
         clips = (said(0.3, 1.0), silence(1.5), said(0.3, 1.0))
         microphone = RecordedMicrophone(clips, clock, tail_s=1.5)
@@ -212,6 +224,58 @@ async def test_another_session_is_gone_on_with(settings: Settings, moment: Calla
         Message("user", "long ago"),
         Message("assistant", "So it"),
     )
+
+
+def persona_of(settings: Settings, session_id: str | None) -> str:
+    store = Store(Path(settings.sessions.folder))
+    try:
+        assert session_id
+        return store.find(session_id).persona
+    finally:
+        store.close()
+
+
+async def test_a_session_goes_on_with_its_own_persona(settings: Settings) -> None:
+    old = stored_session(settings, "long ago", persona="expert")
+
+    async def change(talk: Talk) -> None:
+        await talk.sittings.open(old)
+
+    talk = Talk(settings, persona="tutor")
+    await talk.play(is_done, change)
+    assert [event.name for event in talk.events if isinstance(event, PersonaChanged)] == ["expert"]
+    assert talk.listener.histories[0] == (Message("system", "You are tutor."),)
+    assert talk.listener.histories[-1][0] == Message("system", "You are expert.")
+    assert (persona_of(settings, talk.first_id), persona_of(settings, old)) == ("tutor", "expert")
+
+
+async def test_a_new_session_goes_on_with_who_answers_now(settings: Settings) -> None:
+    ids: list[str | None] = []
+
+    async def change(talk: Talk) -> None:
+        talk.conversation.choose_persona("expert")
+        await talk.sittings.open(None)
+        ids.append(talk.sittings.current_id)
+
+    talk = Talk(settings, persona="tutor")
+    await talk.play(is_done, change)
+    assert len([event for event in talk.events if isinstance(event, PersonaChanged)]) == 1
+    assert (persona_of(settings, talk.first_id), persona_of(settings, ids[0])) == ("expert", "expert")
+    assert talk.listener.histories[-1] == (Message("system", "You are expert."),)
+
+
+async def test_a_persona_that_is_no_more_is_said_and_who_answers_stays(settings: Settings) -> None:
+    old = stored_session(settings, "long ago", persona="ghost")
+
+    async def change(talk: Talk) -> None:
+        await talk.sittings.open(old)
+
+    talk = Talk(settings, persona="tutor")
+    await talk.play(is_done, change)
+    (trouble,) = (event for event in talk.events if isinstance(event, Trouble))
+    assert trouble.what == 'there is no persona "ghost"'
+    assert talk.listener.histories[-1][0] == Message("system", "You are tutor.")
+    assert len(turns_of(settings, old)) == 2
 
 
 async def test_a_new_session_begins_at_one_and_the_empty_one_leaves_no_trace(settings: Settings) -> None:

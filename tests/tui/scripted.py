@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -22,12 +22,14 @@ from voxterm.events import (
     Levels,
     Loading,
     PartialTranscript,
+    PersonaChanged,
     Ready,
     ReplyDelta,
     ReplyHeard,
     ReplyStarted,
     SpeechPaused,
     SpeechStarted,
+    SpeedChanged,
     State,
     StateChanged,
     TranscriptReady,
@@ -47,6 +49,7 @@ from voxterm.tui.controls import (
     DeviceKind,
     ExportFormat,
     PastTurn,
+    PersonaChoice,
     SessionChoice,
     Surroundings,
     VoiceChoice,
@@ -121,8 +124,15 @@ FOUR_GPUS = Gauges(
 VOICES = [
     VoiceChoice("tara", "en", "warm, conversational"),
     VoiceChoice("leo", "en", "deep and calm"),
-    VoiceChoice("ऋतिका", "hi", "clear, lively"),
-    VoiceChoice("长乐", "zh", "young, bright"),
+    VoiceChoice("ऋतिका", "hi", "clear, lively", "hindi"),
+    VoiceChoice("长乐", "zh", "young, bright", "chinese", "run `voxterm fetch owner/chinese`"),
+]
+
+PERSONAS = [
+    PersonaChoice("", "", "the system prompt alone"),
+    PersonaChoice("tutor", "", "a patient teacher who asks back"),
+    PersonaChoice("storyteller", "leo", "makes up a story with you, scene by scene"),
+    PersonaChoice("दादी", "ऋतिका", "कहानियाँ सुनाती हैं, धीरे-धीरे"),
 ]
 
 DEVICES = [
@@ -229,6 +239,12 @@ class ScriptedControls:
     def choose_voice(self, name: str) -> None:
         self.calls.append(f"voice {name}")
 
+    def sample_voice(self, name: str | None) -> None:
+        self.calls.append(f"sample {name}")
+
+    def choose_persona(self, name: str) -> None:
+        self.calls.append(f"persona {name}")
+
     def set_speed(self, speed: float) -> None:
         self.calls.append(f"speed {speed}")
 
@@ -252,7 +268,7 @@ class ScriptedControls:
         self._stopped.set()
 
 
-SURROUNDINGS = Surroundings(lambda: RAM, VOICES, lambda: DEVICES, ScriptedSessions())
+SURROUNDINGS = Surroundings(lambda: RAM, VOICES, lambda: DEVICES, ScriptedSessions(), personas=PERSONAS)
 
 
 def app_of(
@@ -264,7 +280,8 @@ def app_of(
     now: Callable[[], datetime] | None = None,
 ) -> VoxtermApp:
     """The app of a scripted conversation."""
-    surroundings = Surroundings(lambda: gauges, VOICES, lambda: DEVICES, sessions or ScriptedSessions())
+    sessions = sessions or ScriptedSessions()
+    surroundings = replace(SURROUNDINGS, read_gauges=lambda: gauges, sessions=sessions)
 
     async def opening() -> Conversing:
         return Conversing(controls, surroundings, past)
@@ -537,6 +554,17 @@ HINDI_VOICE: list[Event] = [
     *READY,
     VoiceChanged("ऋतिका"),
     *spoken_turn(1, "नमस्ते!", "नमस्ते! आज मौसम बहुत अच्छा है।"),
+]
+
+PERSONA: list[Event] = [
+    *TALKED,
+    PersonaChanged("storyteller"),
+    VoiceChanged("leo"),
+    SpeedChanged(0.9),
+    SpeechStarted(3, 2.0),
+    TranscriptReady(3, "And who lives there?"),
+    TurnEnded(3, 3.0),
+    ReplyDelta(3, "A lamplighter, they say, who has never seen a morning. Shall we knock?"),
 ]
 
 LONG_NAMES: list[Event] = [

@@ -37,6 +37,7 @@ from voxterm.events import (
     AudioKept,
     DialogueCleared,
     Event,
+    PersonaChanged,
     SpeechStarted,
     SpeedChanged,
     TranscriptReady,
@@ -71,6 +72,9 @@ async def calls_after(*keys: str, script: Sequence[Event] = READY) -> list[str]:
     [
         (["v", *"leo", "enter"], ["voice leo"]),
         (["v", "escape"], []),
+        (["a", *"story", "enter"], ["persona storyteller"]),
+        (["a", "enter"], ["persona "]),
+        (["a", "escape"], []),
         (["d", *"headset", "enter"], ["loudspeaker 5"]),
         (["d", "escape"], []),
         (["plus"], ["speed 1.1"]),
@@ -96,6 +100,58 @@ async def test_what_was_chosen_is_in_the_status_line() -> None:
         assert "ऋतिका" in top
         assert "1.2×" in top
         assert "● rec" in top
+
+
+async def test_a_persona_is_said_where_it_begins_and_stands_beside_the_voice() -> None:
+    app, controls = scripted_app(TALKED)
+    async with on_screen(app, (120, 40)) as pilot:
+        controls.emit(PersonaChanged("tutor"))
+        await settled(pilot)
+        assert "tara as tutor" in shown(app).split("\n", maxsplit=1)[0]
+        before, after = shown(app).split("· from here on tutor answers")
+        assert "How far is the moon?" in before
+        assert "How far is the moon?" not in after
+        controls.emit(PersonaChanged(""))
+        await settled(pilot)
+        assert "tara as" not in shown(app)
+        assert "· from here on voxterm itself answers" in shown(app)
+
+
+@pytest.mark.parametrize(("columns", "who"), [(60, "leo"), (90, "leo as "), (160, "voxtral-orpheus · ")])
+async def test_the_state_stays_where_it_is_whoever_answers(columns: int, who: str) -> None:
+    """A long name took the place of the state."""
+    places = set()
+    for name in ("", "tutor", "a-persona-with-a-long-name", "x" * 300):
+        app, _ = scripted_app([*READY, VoiceChanged("leo"), PersonaChanged(name)])
+        async with on_screen(app, (columns, 30)):
+            top = shown(app).split("\n", maxsplit=1)[0]
+            places.add(top.index("● listening"))
+            assert "leo" in top
+            assert name != "tutor" or who in top
+    assert len(places) == 1
+
+
+async def test_the_persona_that_answers_is_marked_in_the_list() -> None:
+    app, controls = scripted_app([*READY, PersonaChanged("tutor")])
+    async with on_screen(app) as pilot:
+        await press(pilot, "a")
+        row = next(line for line in shown(app).splitlines() if "asks back" in line)
+        assert "›● tutor" in row
+        assert "none" in shown(app)
+        await press(pilot, "up", "enter")
+        assert controls.calls[1:] == ["persona "]
+
+
+async def test_a_persona_is_chosen_in_the_palette_too() -> None:
+    app, controls = scripted_app(READY)
+    async with on_screen(app) as pilot:
+        await press(pilot, "ctrl+p")
+        await press(pilot, *"persona")
+        await pilot.pause(0.3)
+        await press(pilot, "enter")
+        await pilot.pause(0.1)
+        await press(pilot, *"tutor", "enter")
+        assert controls.calls[1:] == ["persona tutor"]
 
 
 async def test_clearing_leaves_a_word_of_it() -> None:

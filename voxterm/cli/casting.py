@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from voxterm.cli.personas import personalities_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
 from voxterm.engines import registry
@@ -17,7 +18,6 @@ from voxterm.engines.protocols import Voice
 from voxterm.engines.registry import Profile
 from voxterm.errors import EngineLoadError, VoiceError
 from voxterm.gpu import parse_size
-from voxterm.personality import Personality
 from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for
 from voxterm.voices import Catalogue, voices_folder
 
@@ -45,6 +45,10 @@ def cast_of(settings: Settings) -> Cast:
     casting = casting_of(settings)
     profile, plan = casting.profile, casting.plan
     voice, note = catalogue.voice_for(settings.speech.voice, profile.synthesizer)
+    personalities = personalities_of(settings, catalogue, profile.synthesizer)
+    personality = personalities[settings.dialogue.persona]
+    if voice.name == personality.voice:
+        note = ""  # nobody asked for the other one by name: a persona goes with any engine
     own = _with_checkpoint_of(voice, settings.engines)
     given_up = plan.gives_up if plan.profile != EMBEDDED else ()
     return Cast(
@@ -55,8 +59,10 @@ def cast_of(settings: Settings) -> Cast:
         understanding=registry.build_understanding(profile, settings.engines, plan.placements),
         synthesizer=registry.build_synthesizer(profile, own, plan.placements),
         voice=voice,
-        personality=Personality(settings.dialogue.system_prompt),
+        personality=personality,
+        personalities=personalities,
         notes=(*casting.notes, *given_up, *([note] if note else [])),
+        problems=catalogue.problems,
         voices=catalogue.for_engine(profile.synthesizer),
     )
 

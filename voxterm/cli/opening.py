@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack
 
 from voxterm.cli.casting import cast_of
 from voxterm.cli.sittings import Sittings, past_turn
+from voxterm.cli.voice_needs import VoiceNeeds
 from voxterm.cli.wiring import demo_clips, devices_of, kept_session
 from voxterm.config import Settings
 from voxterm.conversation import Cast, Conversation
 from voxterm.engines.protocols import PlacedEngine
 from voxterm.gauges import Watch
-from voxterm.tui.controls import Conversing, DeviceChoice, Surroundings, VoiceChoice
+from voxterm.tui.controls import Conversing, DeviceChoice, PersonaChoice, Surroundings, VoiceChoice
 
 
 async def open_conversation(settings: Settings, resume: str | None, things: AsyncExitStack) -> Conversing:
@@ -35,26 +36,43 @@ async def open_conversation(settings: Settings, resume: str | None, things: Asyn
     clips = await asyncio.to_thread(demo_clips)
     conversation = Conversation(cast, devices, settings, kept.history(settings), clips)
     await things.enter_async_context(sittings.recording(conversation, devices.clock))
-    watch = Watch(lambda: (cast.understanding, cast.synthesizer), _device_of(cast), os.environ)
+    watch = Watch(cast.engines, _device_of(cast), os.environ)
     things.callback(watch.close)
     surroundings = Surroundings(
         read_gauges=watch.read,
-        voices=_voices(cast),
+        voices=await asyncio.to_thread(_voices, cast, VoiceNeeds(settings.engines)),
         list_devices=_device_choices,
         sessions=sittings,
         speech_threshold=settings.turns.speech_threshold,
+        personas=_personas(cast),
     )
     return Conversing(conversation, surroundings, [past_turn(turn) for turn in kept.past])
 
 
 def _device_of(cast: Cast) -> str:
-    engines = (cast.understanding, cast.synthesizer)
-    return next((engine.placement.device for engine in engines if isinstance(engine, PlacedEngine)), "cpu")
+    devices = (engine.placement.device for engine in cast.engines() if isinstance(engine, PlacedEngine))
+    return next(devices, "cpu")
 
 
-def _voices(cast: Cast) -> list[VoiceChoice]:
+def _voices(cast: Cast, needs: VoiceNeeds) -> list[VoiceChoice]:
     voices = cast.voices if cast.voice in cast.voices else (cast.voice, *cast.voices)
-    return [VoiceChoice(voice.name, voice.language, voice.description) for voice in voices]
+    return [
+        VoiceChoice(
+            voice.name,
+            voice.language,
+            voice.description,
+            voice.checkpoint,
+            "; ".join(error.remedy for error in needs.lacking(voice)),
+        )
+        for voice in voices
+    ]
+
+
+def _personas(cast: Cast) -> list[PersonaChoice]:
+    return [
+        PersonaChoice(personality.name, personality.voice, personality.description)
+        for personality in cast.personalities.values()
+    ]
 
 
 def _device_choices() -> list[DeviceChoice]:

@@ -73,7 +73,7 @@ def print_troubles(troubles: Sequence[Trouble]) -> None:
 
 def print_notes(cast: Cast) -> None:
     """What this cast has less than it could."""
-    for note in cast.notes:
+    for note in (*cast.notes, *cast.problems):
         print(f"voxterm: {note}", file=sys.stderr)
 
 

@@ -115,13 +115,16 @@ class Sittings:
                 opened.close()
                 raise
             recorder.go_on_in(opened.session)
+            if opened.persona != conversation.personality.name:
+                conversation.choose_persona(opened.persona)
             left, self._kept = self._kept, opened
             self._leaving = asyncio.create_task(_leave(left, conversation, recorder), name="leave a session")
             return [past_turn(turn) for turn in opened.past]
 
     def _open(self, session_id: str | None, conversation: Conversation) -> Kept:
-        """Blocks. A new session notes the voice that speaks now."""
-        return kept_session(self._settings, replace(self._cast, voice=conversation.voice), session_id)
+        """Blocks. A new session notes the voice that speaks now, and who answers."""
+        now = replace(self._cast, voice=conversation.voice, personality=conversation.personality)
+        return kept_session(self._settings, now, session_id)
 
     async def _left(self) -> None:
         """Wait until the session before is stored and closed."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from voxterm.cli.parser import setting_flags
+from voxterm.cli.personas import with_persona
 from voxterm.clock import Clock, RealClock
 from voxterm.config import Settings, load_settings
 from voxterm.conversation import Cast, Conversation, Devices
@@ -32,8 +33,12 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
     Raises:
         ConfigError: a file, variable or flag is wrong.
+        VoiceError: the persona's voice does not exist.
+        SessionError, StoreError: the session to resume is not there, or its persona is not.
     """
-    return load_settings(arguments.config, setting_flags(arguments), os.environ).settings
+    flags = setting_flags(arguments)
+    settings = load_settings(arguments.config, flags, os.environ).settings
+    return with_persona(settings, flags, getattr(arguments, "resume", None))
 
 
 def headless_settings_of(arguments: argparse.Namespace) -> Settings:
@@ -87,6 +92,7 @@ class Kept:
     store: Store
     session: Session | None
     past: list[StoredTurn]
+    persona: str = ""  # who answers in it
 
     @property
     def last_turn(self) -> int:
@@ -125,13 +131,15 @@ def kept_session(settings: Settings, cast: Cast, resume: str | None) -> Kept:
         StoreError: the folder cannot be used.
     """
     store = store_of(settings)
+    persona = cast.personality.name
     if resume is None and not settings.sessions.keep:
-        return Kept(store, None, [])
+        return Kept(store, None, [], persona)
     try:
         if resume is None:
-            return Kept(store, store.new_session(cast.profile, cast.names(), cast.voice.name), [])
+            session = store.new_session(cast.profile, cast.names(), cast.voice.name, persona=persona)
+            return Kept(store, session, [], persona)
         session = store.open_session(resume or None)
-        return Kept(store, session, session.turns())
+        return Kept(store, session, session.turns(), store.find(session.id).persona)
     except VoxtermError:
         store.close()
         raise

@@ -311,6 +311,10 @@ class VoxtermApp(TerminalApp):
         if self._conversing and self._can_ask(State.LOADING):
             self._errands.choose_voice(self._conversing)
 
+    def action_persona(self) -> None:
+        if self._conversing and self._can_ask(State.LOADING):
+            self._errands.choose_persona(self._conversing)
+
     def action_devices(self) -> None:
         if self._conversing and self._can_ask(State.LOADING):
             self._errands.choose_device(self._conversing)

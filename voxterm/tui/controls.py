@@ -18,8 +18,8 @@ ExportFormat: TypeAlias = Literal["md", "json", "srt", "wav", "svg"]
 class Controls(Protocol):
     """A conversation as the screen sees it. It lives on the event loop, and nothing but what is async waits.
 
-    What is asked for comes back as an event once it is so: VoiceChanged, SpeedChanged, DeviceChanged,
-    AudioKept, DialogueCleared; or as Trouble.
+    What is asked for comes back as an event once it is so: VoiceChanged, PersonaChanged, SpeedChanged,
+    DeviceChanged, AudioKept, DialogueCleared; or as Trouble.
     """
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:
@@ -62,6 +62,14 @@ class Controls(Protocol):
         """Speak with another voice from the next reply on; a checkpoint that it needs is loaded at once."""
         ...
 
+    def sample_voice(self, name: str | None) -> None:
+        """Let this voice be heard as soon as nobody speaks, and no other any more; None: silence it."""
+        ...
+
+    def choose_persona(self, name: str) -> None:
+        """Have another one answer from the next question on, with what it brings; "" for no persona."""
+        ...
+
     def set_speed(self, speed: float) -> None:
         """Speak so fast from the next reply on; 0.5 to 2.0."""
         ...
@@ -97,6 +105,17 @@ class VoiceChoice:
 
     name: str
     language: str
+    description: str
+    checkpoint: str = ""  # what has to be loaded for it; "": nothing
+    missing: str = ""  # what has to be done first, since something is not here; "": nothing
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaChoice:
+    """One who can answer: a persona, or with the name "" the system prompt alone."""
+
+    name: str
+    voice: str  # who speaks then; "": whoever speaks already
     description: str
 
 
@@ -177,6 +196,7 @@ class Surroundings:
     list_devices: Callable[[], Sequence[DeviceChoice]]  # blocks. Raises DeviceError: no PortAudio
     sessions: Sessions
     speech_threshold: float = 0.5  # the probability from which it is speech
+    personas: Sequence[PersonaChoice] = ()
 
 
 @dataclass(frozen=True)

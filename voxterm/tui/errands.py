@@ -14,9 +14,19 @@ from voxterm.errors import as_error
 from voxterm.events import DeviceStatus
 from voxterm.export import new_file, write_text
 from voxterm.tui import model
-from voxterm.tui.controls import Conversing, DeviceChoice, DeviceKind, PastTurn, Sessions, VoiceChoice
-from voxterm.tui.dialogs.picker import device_picker, theme_picker, voice_picker
+from voxterm.tui.controls import (
+    Conversing,
+    DeviceChoice,
+    DeviceKind,
+    PastTurn,
+    PersonaChoice,
+    Sessions,
+    VoiceChoice,
+)
+from voxterm.tui.dialogs.persona_picker import persona_picker
+from voxterm.tui.dialogs.picker import device_picker, theme_picker
 from voxterm.tui.dialogs.session_dialog import OpenSession, SessionDialog
+from voxterm.tui.dialogs.voice_picker import VoicePicker
 from voxterm.tui.dialogue import transcript
 from voxterm.tui.model import ScreenModel
 
@@ -57,7 +67,15 @@ class Errands:
             if voice:
                 conversing.controls.choose_voice(voice.name)
 
-        picker = voice_picker(conversing.surroundings.voices, self._talk.model.status.voice)
+        voices, current = conversing.surroundings.voices, self._talk.model.status.voice
+        self._app.push_screen(VoicePicker(voices, current, conversing.controls.sample_voice), take)
+
+    def choose_persona(self, conversing: Conversing) -> None:
+        def take(persona: PersonaChoice | None) -> None:
+            if persona:
+                conversing.controls.choose_persona(persona.name)
+
+        picker = persona_picker(conversing.surroundings.personas, self._talk.model.status.persona)
         self._app.push_screen(picker, take)
 
     def choose_device(self, conversing: Conversing) -> None:

@@ -21,6 +21,7 @@ from voxterm.events import (
     Event,
     Levels,
     Loading,
+    PersonaChanged,
     Ready,
     SpeechStarted,
     SpeedChanged,
@@ -77,6 +78,7 @@ class Status:
     engines: Mapping[str, str] = field(default_factory=dict)
     precisions: Mapping[str, str] = field(default_factory=dict)  # by engine
     voice: str = ""
+    persona: str = ""  # who answers; "": no persona
     speed: float = 1.0
     keeps_audio: bool = False
     loading: tuple[EngineLoad, ...] = ()
@@ -202,6 +204,8 @@ def _status(status: Status, event: Event, at: datetime) -> Status:
             changed = _ready(status, event)
         case VoiceChanged(voice=voice):
             changed = replace(status, voice=voice, loading=())
+        case PersonaChanged(name=name):
+            changed = replace(status, persona=name)
         case SpeedChanged(speed=speed):
             changed = replace(status, speed=speed)
         case AudioKept(kept=kept):
@@ -225,6 +229,7 @@ def _ready(status: Status, event: Ready) -> Status:
         engines=event.engines,
         precisions=event.precisions,
         voice=event.voice,
+        persona=event.persona,
         speed=event.speed,
         keeps_audio=event.keeps_audio,
         loading=(),
@@ -247,6 +252,9 @@ def _dialogue(model: ScreenModel, event: Event, at: datetime) -> Dialogue:
         return (*dialogue, Notice(at, f"{event.profile}: {event.reason}", is_problem=False))
     if isinstance(event, EchoChosen):
         return (*dialogue, Notice(at, _echo_line(event), is_problem=False))
+    if isinstance(event, PersonaChanged):
+        who = event.name or "voxterm itself"
+        return (*dialogue, Notice(at, f"from here on {who} answers", is_problem=False))
     if isinstance(event, DialogueCleared):
         return (Notice(at, "cleared: the models begin anew", is_problem=False),)
     return apply_to_dialogue(dialogue, event, at)

@@ -121,6 +121,11 @@ class PlayedConversation:
     def choose_voice(self, name: str) -> None:
         """There is one voice."""
 
+    choose_persona = choose_voice
+
+    def sample_voice(self, name: str | None) -> None:
+        """There is no loudspeaker."""
+
     def set_speed(self, speed: float) -> None:
         """It has one speed."""
 

@@ -82,15 +82,21 @@ class StatusLine(Widget):
         return status.state.value
 
     def _who(self, room: int) -> str:
-        """What fits: the profile tells the engines too, and the voice is what a person chose."""
+        """What fits: the profile tells the engines too, and voice and persona are what a person chose."""
         status = self.status
         engines = " + ".join(
             f"{engine} {status.precisions.get(engine, '')}".rstrip()
             for engine in dict.fromkeys(status.engines.values())
         )
         speed = "" if status.speed == 1.0 else f"{status.speed:.1f}×"
-        wholes = ((status.profile, engines, status.voice, speed), (status.profile, status.voice, speed))
-        shown = [safe_line(" · ".join(filter(None, whole))) for whole in (*wholes, (status.voice, speed))]
+        speaker = f"{status.voice} as {status.persona}" if status.persona else status.voice
+        wholes = (
+            (status.profile, engines, speaker, speed),
+            (status.profile, speaker, speed),
+            (speaker, speed),
+            (status.voice, speed),
+        )
+        shown = [safe_line(" · ".join(filter(None, whole))) for whole in wholes]
         return next((who for who in shown if cell_len(who) <= room), shown[-1])
 
     def _remarks(self) -> list[str]:
