@@ -206,7 +206,7 @@ def broken(folder: Path, change: str) -> None:
         ("tokenizer", "tokenizer.json"),
         ("tokens", "<custom_token_0>"),
         ("vocabulary", "128256 for vocab_size"),
-        ("layers", "lacks the weight model.layers.2"),
+        ("layers", "weights, model.layers.2"),
         ("width", "size mismatch"),
     ],
 )

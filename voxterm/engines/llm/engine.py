@@ -25,6 +25,7 @@ from voxterm.engines.llm.model import (
 )
 from voxterm.engines.llm.prompt import ChatPrompts
 from voxterm.engines.llm.text import TokenText
+from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import Delta, LoadProgress, Message, Placement, Replied, Speed
 from voxterm.engines.tempo import Tempo
@@ -40,8 +41,6 @@ WARM_UP_PROMPTS = (1024, 64)
 """Tokens that are read: about a dialogue that is new to the cache, and about what one turn adds to it."""
 
 WARM_UP_TOKENS = 4
-
-WEIGHT_BYTES = {"float32": 4.0, "bf16": 2.0, "int8": 1.0, "int4": 0.5}
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import torch
-
-from voxterm.checkpoints import Checkpoint, state_dict
+from voxterm.checkpoints import Checkpoint
 from voxterm.decoding import Decoder
 from voxterm.engines.architectures import from_transformers
+from voxterm.engines.mapped import config_held_good, config_of, empty, mapped
 from voxterm.engines.protocols import LoadProgress, Placement
 from voxterm.errors import CheckpointError
 
@@ -108,16 +105,7 @@ def _mapped(checkpoint: Checkpoint, placement: Placement) -> Any:
     for name, _ in model.named_parameters():
         if not _KNOWN.fullmatch(name):
             raise CheckpointError(f"{checkpoint.name} has a weight {name}, which nothing here uses", REMEDY)
-    if not checkpoint.weights:
-        return model  # they are drawn where they are put
-    try:
-        model.load_state_dict(state_dict(checkpoint), strict=False, assign=True)
-    except RuntimeError as error:  # weights of other shapes
-        raise CheckpointError(f"{checkpoint.name} is broken: {error}", "fetch it again") from error
-    model.tie_weights()
-    for name, weight in model.named_parameters():
-        if weight.is_meta:
-            raise CheckpointError(f"{checkpoint.name} lacks the weight {name}", "fetch it again")
+    mapped(model, checkpoint)
     return model
 
 
@@ -127,28 +115,15 @@ def _empty(checkpoint: Checkpoint, placement: Placement) -> Any:
     window = getattr(config, "sliding_window", None)
     if window and window >= context_tokens(checkpoint, placement):
         config.sliding_window = None  # nothing of the context ever lies outside it
-    with _config_held_good(checkpoint), torch.device("meta"):
-        return _architecture(checkpoint)(config)
+    with config_held_good(checkpoint):
+        return empty(_architecture(checkpoint), config)
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    with _config_held_good(checkpoint):
-        return _architecture(checkpoint).config_class.from_dict(dict(checkpoint.config))
+    return config_of(checkpoint, _architecture(checkpoint).config_class)
 
 
 def _architecture(checkpoint: Checkpoint) -> Any:
     """The class of its model; `find` has made sure that there is one."""
     named = checkpoint.config["architectures"]
     return from_transformers(next(name for name in ARCHITECTURES if name in named))
-
-
-@contextmanager
-def _config_held_good(checkpoint: Checkpoint) -> Iterator[None]:
-    """What Transformers raises at a config that makes no sense, as one of ours."""
-    from huggingface_hub.errors import StrictDataclassError
-
-    try:
-        yield
-    except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        what = f"the config.json of {checkpoint.name} is broken: {error}"
-        raise CheckpointError(what, "fetch it again") from error

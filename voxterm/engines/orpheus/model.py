@@ -6,11 +6,10 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
-import torch
-
-from voxterm.checkpoints import Checkpoint, require, state_dict
+from voxterm.checkpoints import Checkpoint, require
 from voxterm.decoding import DecodeLoop, Decoder, OutputIds, Prompt, Sampling
 from voxterm.engines.architectures import from_transformers
+from voxterm.engines.mapped import WEIGHT_BYTES, config_of, empty, mapped
 from voxterm.engines.memory import failures, within_memory
 from voxterm.engines.orpheus.tokens import (
     BEGIN_OF_TEXT,
@@ -30,7 +29,6 @@ SPECIAL_TOKENS = {
     "<|eot_id|>": END_OF_TURN,
     "<custom_token_0>": FIRST_CUSTOM_ID,
 }
-WEIGHT_BYTES = {"float32": 4.0, "bf16": 2.0, "int8": 1.0, "int4": 0.5}
 WARM_UP_TOKENS = 8
 LEAST_ROOM_TOKENS = 246
 """An answer with less room than these three seconds is not worth asking for."""
@@ -128,19 +126,9 @@ def mapped_model(checkpoint: Checkpoint) -> Any:
         CheckpointError: a weight is missing or has another shape.
     """
     require(checkpoint, "vocab_size", VOCABULARY)
-    config = from_transformers("LlamaConfig").from_dict(dict(checkpoint.config))
-    with torch.device("meta"):
-        model: Any = from_transformers("LlamaForCausalLM")(config)
-    if not checkpoint.weights:
-        return model  # they are drawn where they are put
-    try:
-        model.load_state_dict(state_dict(checkpoint), strict=False, assign=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{checkpoint.name}: {error}", REMEDY) from error
-    model.tie_weights()
-    for name, weight in model.named_parameters():
-        if weight.is_meta:
-            raise CheckpointError(f"{checkpoint.name} lacks the weight {name}", REMEDY)
+    config = config_of(checkpoint, from_transformers("LlamaConfig"))
+    model = empty(from_transformers("LlamaForCausalLM"), config)
+    mapped(model, checkpoint, remedy=REMEDY)
     return model
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from voxterm.checkpoints import RANDOM_WEIGHTS
 from voxterm.engines.architectures import from_transformers
+from voxterm.engines.declared.llm import MODEL
+from voxterm.engines.stand_ins.folder import write_config
 
 ORDINARY_TOKENS = 151_643
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -26,23 +27,13 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-CONFIG: dict[str, Any] = {
-    "architectures": ["Qwen3ForCausalLM"],
+MORE_OF_CONFIG: dict[str, Any] = {
     "model_type": "qwen3",
-    "num_hidden_layers": 36,
-    "hidden_size": 2560,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "intermediate_size": 9728,
     "hidden_act": "silu",
-    "vocab_size": 151_936,
     "rms_norm_eps": 1e-6,
     "rope_parameters": {"rope_type": "default", "rope_theta": 5_000_000.0},
     "max_position_embeddings": 262_144,
-    "tie_word_embeddings": True,
     "eos_token_id": 151_645,
-    RANDOM_WEIGHTS: True,
 }
 
 
@@ -50,8 +41,7 @@ def write(folder: Path) -> None:
     """Its config and a tokenizer with all its ids; of ordinary text that one knows the bytes alone."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(CONFIG, indent=2), encoding="utf-8")
+    write_config(folder, replace(MODEL, architectures=("Qwen3ForCausalLM",)), MORE_OF_CONFIG)
     known = sorted(pre_tokenizers.ByteLevel.alphabet())
     ordinary = [*known, *(f"<filler_{n}>" for n in range(ORDINARY_TOKENS - len(known)))]
     tokenizer = Tokenizer(models.BPE({text: id_ for id_, text in enumerate(ordinary)}, []))

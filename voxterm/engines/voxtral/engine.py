@@ -22,6 +22,7 @@ from voxterm.decoding import DecodeLoop, Prompt, Sampling
 from voxterm.decoding.graph import on_stream
 from voxterm.engines.declared import voxtral as declared
 from voxterm.engines.log_mel import windows_of
+from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
@@ -51,8 +52,6 @@ LEAST_TRANSCRIPT = 1 / 3
 """So much of the transcript's limit must fit into the context: 4 tokens a second, about what people say."""
 
 WARM_UP_TOKENS = 4
-
-SHARE_OF_BF16 = {"float32": 2.0, "bf16": 1.0, "int8": 0.5, "int4": 0.25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +282,7 @@ class Voxtral:
 
     def _needs(self, weight_bytes: int) -> str:
         precision = self.placement.precision
-        needed_gb = weight_bytes * SHARE_OF_BF16[precision] / 1e9
+        needed_gb = weight_bytes / 2 * WEIGHT_BYTES[precision] / 1e9  # the files are in bf16
         return f"{TITLE} in {precision} needs {needed_gb:.1f} GB and its cache"
 
 

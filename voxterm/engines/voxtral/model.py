@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxterm.checkpoints import Checkpoint, state_dict
+from voxterm.checkpoints import Checkpoint
 from voxterm.decoding import Decoder
 from voxterm.decoding.graph import CapturedFunction
 from voxterm.decoding.weights import on_device, placed_module
 from voxterm.engines.architectures import from_transformers
 from voxterm.engines.log_mel import WINDOW_FRAMES, LogMel
+from voxterm.engines.mapped import config_of, empty, mapped
 from voxterm.engines.protocols import LoadProgress, Placement, Samples
 from voxterm.engines.voxtral.prompt import AUDIO_ID, TOKENS_PER_WINDOW
 from voxterm.errors import CheckpointError
@@ -96,30 +97,13 @@ def load_model(
 
 def _mapped(checkpoint: Checkpoint) -> Any:
     """The model of Transformers, its weights on the CPU and in the checkpoint's files still."""
-    config = _config(checkpoint)
-    with torch.device("meta"):
-        model: Any = from_transformers("VoxtralForConditionalGeneration")(config)
-    if not checkpoint.weights:
-        return model.eval().requires_grad_(False)  # the weights are drawn where they are put
-    try:
-        found = model.load_state_dict(_renamed(state_dict(checkpoint)), strict=False, assign=True)
-    except RuntimeError as error:  # weights of other shapes
-        raise CheckpointError(f"{checkpoint.name} is broken: {error}", "fetch it again") from error
-    if found.missing_keys:
-        what = f"{checkpoint.name} lacks {len(found.missing_keys)} weights, {found.missing_keys[0]} for one"
-        raise CheckpointError(what, "fetch it again")
-    return model.eval().requires_grad_(False)
+    model = empty(from_transformers("VoxtralForConditionalGeneration"), _config(checkpoint))
+    mapped(model, checkpoint, _NAMES)
+    return model
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-
-    try:
-        config: Any = from_transformers("VoxtralConfig").from_dict(dict(checkpoint.config))
-    except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the config.json of {checkpoint.name} is broken: {error}", "fetch it again"
-        ) from error
+    config = config_of(checkpoint, from_transformers("VoxtralConfig"))
     text, audio = config.text_config, config.audio_config
     frames = audio.max_source_positions * audio.hidden_size / audio.intermediate_size
     for what, value, needed in (
@@ -135,12 +119,3 @@ def _config(checkpoint: Checkpoint) -> Any:
                 "name Voxtral Mini 3B or a model fine-tuned from it",
             )
     return config
-
-
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    def renamed(name: str) -> str:
-        for pattern, new in _NAMES:
-            name = pattern.sub(new, name)
-        return name
-
-    return {renamed(name): weight for name, weight in weights.items()}

@@ -15,6 +15,7 @@ import numpy as np
 from voxterm.checkpoints import Checkpoint, find
 from voxterm.engines.declared import voxtral_realtime as declared
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
+from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
@@ -42,7 +43,6 @@ FEED_LIMIT_S = 0.25
 REAL_TIME_TOKENS_PER_S = HEARING_RATE_HZ / FRAME_SAMPLES
 """12.5: a token for each frame."""
 
-SHARE_OF_BF16 = {"float32": 2.0, "bf16": 1.0, "int8": 0.61, "int4": 0.45}
 """What a precision takes of the weights' bytes: the ears, 22% of them, are never quantised."""
 
 
@@ -231,7 +231,7 @@ class VoxtralRealtime:
 
     def _needs(self, weight_bytes: int) -> str:
         precision = self.placement.precision
-        needed_gb = weight_bytes * SHARE_OF_BF16[precision] / 1e9
+        needed_gb = weight_bytes / 2 * WEIGHT_BYTES[precision] / 1e9  # the files are in bf16
         return f"{TITLE} in {precision} needs {needed_gb:.1f} GB and its cache"
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxterm.checkpoints import Checkpoint, state_dict
+from voxterm.checkpoints import Checkpoint
 from voxterm.decoding import Decoder
 from voxterm.decoding.weights import on_device, placed_module
 from voxterm.engines.architectures import from_transformers
+from voxterm.engines.mapped import config_of, empty, mapped
 from voxterm.engines.protocols import LoadProgress, Placement
 from voxterm.engines.voxtral_realtime.encoder import MEL_BINS, MEL_COLUMNS, POSITIONS, StreamingEncoder
 from voxterm.engines.voxtral_realtime.prompt import REMEDY, RealtimePrompt
@@ -93,31 +94,13 @@ def _settle_delay(text: Any, embedding: Any, frames: int, device: torch.device, 
 
 def _mapped(checkpoint: Checkpoint) -> Any:
     """The model of Transformers, its weights on the CPU and in the checkpoint's files still."""
-    config = _config(checkpoint)
-    with torch.device("meta"):
-        model: Any = from_transformers("VoxtralRealtimeForConditionalGeneration")(config)
-    if not checkpoint.weights:
-        return model.eval().requires_grad_(False)  # the weights are drawn where they are put
-    try:
-        model.load_state_dict(_renamed(state_dict(checkpoint)), strict=False, assign=True)
-    except RuntimeError as error:  # weights of other shapes
-        raise CheckpointError(f"{checkpoint.name} is broken: {error}", "fetch it again") from error
-    model.tie_weights()
-    if missing := [name for name, weight in model.named_parameters() if weight.is_meta]:
-        what = f"{checkpoint.name} lacks {len(missing)} weights, {missing[0]} for one"
-        raise CheckpointError(what, "fetch it again")
-    return model.eval().requires_grad_(False)
+    model = empty(from_transformers("VoxtralRealtimeForConditionalGeneration"), _config(checkpoint))
+    mapped(model, checkpoint, _NAMES)
+    return model
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-
-    try:
-        config: Any = from_transformers("VoxtralRealtimeConfig").from_dict(dict(checkpoint.config))
-    except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the config.json of {checkpoint.name} is broken: {error}", "fetch it again"
-        ) from error
+    config = config_of(checkpoint, from_transformers("VoxtralRealtimeConfig"))
     for what, value, needed in (
         ("a vocabulary of", config.text_config.vocab_size, VOCABULARY),
         ("mel bins,", config.audio_config.num_mel_bins, MEL_BINS),
@@ -134,12 +117,3 @@ def _config(checkpoint: Checkpoint) -> Any:
             f"{checkpoint.name} is no Voxtral Realtime this program knows: it has no sliding window", REMEDY
         )
     return config
-
-
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    def renamed(name: str) -> str:
-        for pattern, new in _NAMES:
-            name = pattern.sub(new, name)
-        return name
-
-    return {renamed(name): weight for name, weight in weights.items()}

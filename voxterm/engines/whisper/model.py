@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from voxterm.checkpoints import Checkpoint, find, state_dict
+from voxterm.checkpoints import Checkpoint, find
 from voxterm.decoding.graph import CapturedFunction, on_stream
 from voxterm.decoding.weights import placed_module
 from voxterm.engines.architectures import from_transformers
 from voxterm.engines.log_mel import LogMel
+from voxterm.engines.mapped import config_of, empty, mapped
 from voxterm.engines.memory import failures, free_caches, within_memory
 from voxterm.engines.protocols import LoadProgress, Placement, Samples, Speed
 from voxterm.engines.repeats import loop_period
@@ -164,33 +165,13 @@ class WhisperModel:
 def _mapped(checkpoint: Checkpoint) -> tuple[Any, Tensor | None]:
     """The model of Transformers, its weights in the checkpoint's files still, and its output layer where that
     is not the embedding."""
-    with torch.device("meta"):
-        model: Any = from_transformers("WhisperForConditionalGeneration")(_config(checkpoint))
-    model.eval().requires_grad_(False)
-    if not checkpoint.weights:
-        return model, None  # the weights are drawn where they are put
-    weights = state_dict(checkpoint)
-    try:
-        found = model.load_state_dict(weights, strict=False, assign=True)
-    except RuntimeError as error:  # weights of other shapes
-        raise CheckpointError(f"{checkpoint.name} is broken: {error}", "fetch it again") from error
-    missing = [name for name in found.missing_keys if name != OUTPUT]
-    if missing:
-        what = f"{checkpoint.name} lacks {len(missing)} weights, {missing[0]} for one"
-        raise CheckpointError(what, "fetch it again")
-    model.requires_grad_(False)
+    model = empty(from_transformers("WhisperForConditionalGeneration"), _config(checkpoint))
+    weights = mapped(model, checkpoint, without={OUTPUT})
     return model, None if model.config.tie_word_embeddings else weights.get(OUTPUT)
 
 
 def _config(checkpoint: Checkpoint) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-
-    try:
-        config: Any = from_transformers("WhisperConfig").from_dict(dict(checkpoint.config))
-    except (StrictDataclassError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the config.json of {checkpoint.name} is broken: {error}", "fetch it again"
-        ) from error
+    config = config_of(checkpoint, from_transformers("WhisperConfig"))
     if config.max_source_positions != FRAMES:
         raise CheckpointError(
             f"{checkpoint.name} hears {config.max_source_positions} frames at once, not {FRAMES}",
