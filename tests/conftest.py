@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,38 @@ def snac_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny import tiny_snac
 
     return tiny_snac(tmp_path_factory.mktemp("checkpoints") / "snac")
+
+
+@pytest.fixture(scope="session")
+def realtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny_voxtral_realtime import tiny_voxtral_realtime
+
+    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "voxtral_realtime")
+
+
+@pytest.fixture(scope="session")
+def narrow_realtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its text model looks back over 64 tokens."""
+    from tiny_voxtral_realtime import tiny_voxtral_realtime
+
+    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "narrow", text_window=64)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices as small as these are quickest without others to wait for."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def vocabulary_once() -> Iterator[None]:
+    """Voxtral Realtime's vocabulary takes longer to read than all else."""
+    from tiny_voxtral_realtime import vocabulary_read_once
+
+    with vocabulary_read_once():
+        yield

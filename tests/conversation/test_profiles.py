@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from chat_server import ChatServer
 from tiny import tiny_orpheus, tiny_snac, tiny_voxtral
 from tiny_kokoro import tiny_kokoro
@@ -92,13 +91,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, server: ChatServer) -> dict[st
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Matrices as small as these are quickest without others to wait for."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(params=PROFILES)

@@ -12,7 +12,6 @@ import pytest
 import torch
 from demo_clips import clip, faint_noise, no_progress
 from realtime_scene import (
-    NARROW,
     ON_CPU,
     Recorder,
     loaded,
@@ -20,7 +19,6 @@ from realtime_scene import (
     transcribed,
     transcript,
 )
-from tiny_voxtral_realtime import tiny_voxtral_realtime, vocabulary_read_once
 
 from voxterm.decoding import Decoder
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
@@ -39,37 +37,19 @@ from voxterm.engines.voxtral_realtime.prompt import FRAME_SAMPLES
 from voxterm.engines.voxtral_realtime.stream import RealtimeStream, Token
 from voxterm.errors import EngineError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Matrices as small as these are quickest without others to wait for."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with vocabulary_read_once():
-        yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "voxtral_realtime")
-
-
-@pytest.fixture(scope="session")
-def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "narrow", text_window=NARROW)
+pytestmark = pytest.mark.usefixtures("one_thread", "vocabulary_once")
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path) -> Iterator[VoxtralRealtime]:
-    engine = loaded(folder)
+def engine(realtime_folder: Path) -> Iterator[VoxtralRealtime]:
+    engine = loaded(realtime_folder)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
-def narrow(narrow_folder: Path) -> Iterator[VoxtralRealtime]:
-    engine = loaded(narrow_folder)
+def narrow(narrow_realtime_folder: Path) -> Iterator[VoxtralRealtime]:
+    engine = loaded(narrow_realtime_folder)
     yield engine
     engine.close()
 
@@ -192,7 +172,7 @@ def test_a_finish_may_be_closed_at_any_point(name: str, request: pytest.FixtureR
 
 
 def test_a_device_slower_than_speech_is_never_long_in_a_feed_and_catches_up_at_the_end(
-    folder: Path, recorder: Recorder
+    realtime_folder: Path, recorder: Recorder
 ) -> None:
     now_s = 0.0
 
@@ -201,10 +181,10 @@ def test_a_device_slower_than_speech_is_never_long_in_a_feed_and_catches_up_at_t
         now_s += FEED_LIMIT_S / 3  # a look at the clock is made before and after each frame
         return now_s
 
-    slow = VoxtralRealtime(ON_CPU, VoxtralRealtimeSettings(checkpoint=str(folder)), now)
+    slow = VoxtralRealtime(ON_CPU, VoxtralRealtimeSettings(checkpoint=str(realtime_folder)), now)
     slow.load(no_progress)
     samples = clip("demo-1")
-    quick = transcribed(loaded(folder), samples)[-2:]
+    quick = transcribed(loaded(realtime_folder), samples)[-2:]
     tokens = list(recorder.ids)
     recorder.tokens.clear()
     slow.feed(samples)
@@ -276,8 +256,8 @@ def test_a_very_long_turn_takes_no_more_memory(narrow: VoxtralRealtime) -> None:
     assert transcript(transcribed(narrow, clip("demo-2")))
 
 
-def test_a_turn_is_the_same_after_another_and_after_warming_up(folder: Path) -> None:
-    engine = loaded(folder)
+def test_a_turn_is_the_same_after_another_and_after_warming_up(realtime_folder: Path) -> None:
+    engine = loaded(realtime_folder)
     cold = transcribed(engine, clip("demo-2"))
     transcribed(engine, long_clip(9.0))
     assert transcribed(engine, clip("demo-2")) == cold
@@ -340,7 +320,7 @@ def test_a_failure_at_the_end_leaves_the_turn_where_it_was(
 
 
 def test_its_speed_is_that_of_its_frames_without_the_wait_for_the_speaker(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    realtime_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 0.0
 
@@ -350,7 +330,7 @@ def test_its_speed_is_that_of_its_frames_without_the_wait_for_the_speaker(
         stream._waiting_samples -= FRAME_SAMPLES
         return Token(30_822, 0.0)
 
-    engine = VoxtralRealtime(ON_CPU, VoxtralRealtimeSettings(checkpoint=str(folder)), lambda: now_s)
+    engine = VoxtralRealtime(ON_CPU, VoxtralRealtimeSettings(checkpoint=str(realtime_folder)), lambda: now_s)
     engine.load(no_progress)
     monkeypatch.setattr(RealtimeStream, "step", step)
     assert engine.speeds == {}
@@ -363,7 +343,7 @@ def test_its_speed_is_that_of_its_frames_without_the_wait_for_the_speaker(
     assert speed.times_real_time == pytest.approx(4.0)
 
 
-def test_the_settings_bound_the_context_that_the_plan_granted(folder: Path) -> None:
-    settings = VoxtralRealtimeSettings(checkpoint=str(folder), context_tokens=2048)
+def test_the_settings_bound_the_context_that_the_plan_granted(realtime_folder: Path) -> None:
+    settings = VoxtralRealtimeSettings(checkpoint=str(realtime_folder), context_tokens=2048)
     assert placed(Placement("cpu", "float32", 4096), settings).placement.context_tokens == 2048
     assert placed(Placement("cpu", "float32", 1024), settings).placement.context_tokens == 1024

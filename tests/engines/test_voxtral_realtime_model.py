@@ -6,7 +6,6 @@ import gc
 import json
 import shutil
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from demo_clips import clip, no_progress
-from tiny_voxtral_realtime import tiny_voxtral_realtime, vocabulary_read_once
+from tiny_voxtral_realtime import tiny_voxtral_realtime
 
 from voxterm.checkpoints import RANDOM_WEIGHTS, find
 from voxterm.engines.declared import voxtral_realtime as declared
@@ -33,23 +32,16 @@ ON_CPU = Placement("cpu", "float32", 1024)
 PUBLISHED_PARAMETERS = 4_429_679_360
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Matrices as small as these are quickest without others to wait for."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with vocabulary_read_once():
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread", "vocabulary_once")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def realtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "voxtral_realtime")
 
 
-def made(folder: Path, placement: Placement = ON_CPU) -> VoxtralRealtime:
-    return VoxtralRealtime(placement, VoxtralRealtimeSettings(checkpoint=str(folder)))
+def made(realtime_folder: Path, placement: Placement = ON_CPU) -> VoxtralRealtime:
+    return VoxtralRealtime(placement, VoxtralRealtimeSettings(checkpoint=str(realtime_folder)))
 
 
 def heard(engine: VoxtralRealtime) -> str:
@@ -59,12 +51,12 @@ def heard(engine: VoxtralRealtime) -> str:
     return text
 
 
-def test_load_tells_what_it_reads_and_what_it_holds(folder: Path) -> None:
+def test_load_tells_what_it_reads_and_what_it_holds(realtime_folder: Path) -> None:
     told: list[tuple[int, int]] = []
-    engine = made(folder, Placement("cpu", "bf16", 1024))
+    engine = made(realtime_folder, Placement("cpu", "bf16", 1024))
     assert engine.memory_bytes == {}
     engine.load(lambda done, total: told.append((done, total)))
-    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    weights = sum(path.stat().st_size for path in realtime_folder.glob("*.safetensors"))
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == told[-1][1] == pytest.approx(weights, rel=0.02)
     assert engine.memory_bytes["Voxtral Realtime"] == pytest.approx(weights, rel=0.02)
@@ -73,8 +65,8 @@ def test_load_tells_what_it_reads_and_what_it_holds(folder: Path) -> None:
     engine.close()
 
 
-def test_close_gives_all_back_and_may_be_called_twice(folder: Path) -> None:
-    engine = made(folder)
+def test_close_gives_all_back_and_may_be_called_twice(realtime_folder: Path) -> None:
+    engine = made(realtime_folder)
     engine.close()
     engine.load(no_progress)
     assert heard(engine)
@@ -99,8 +91,8 @@ def test_close_gives_all_back_and_may_be_called_twice(folder: Path) -> None:
     assert heard(engine)
 
 
-def test_loaded_twice_it_holds_one(folder: Path) -> None:
-    engine = made(folder)
+def test_loaded_twice_it_holds_one(realtime_folder: Path) -> None:
+    engine = made(realtime_folder)
     engine.load(no_progress)
     assert engine._loaded is not None
     first = weakref.ref(engine._loaded.stream)
@@ -124,15 +116,17 @@ def test_loaded_twice_it_holds_one(folder: Path) -> None:
         ({"architectures": ["VoxtralForConditionalGeneration"]}, "VoxtralForConditionalGeneration"),
     ],
 )
-def test_another_model_is_an_error(folder: Path, tmp_path: Path, change: dict[str, Any], what: str) -> None:
-    config = json.loads((folder / "config.json").read_text())
+def test_another_model_is_an_error(
+    realtime_folder: Path, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    config = json.loads((realtime_folder / "config.json").read_text())
     for key, value in change.items():
         config[key] = {**config[key], **value} if isinstance(value, dict) else value
-    for path in folder.iterdir():
+    for path in realtime_folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "config.json").unlink()
     (tmp_path / "config.json").write_text(json.dumps(config))
-    prompt = RealtimePrompt(folder / "tekken.json", 480)
+    prompt = RealtimePrompt(realtime_folder / "tekken.json", 480)
     with pytest.raises(CheckpointError, match=what) as error:
         load_model(find(str(tmp_path), ARCHITECTURES), ON_CPU, prompt, no_progress)
     assert error.value.remedy
@@ -144,8 +138,8 @@ def test_a_checkpoint_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert error.value.remedy
 
 
-def test_a_checkpoint_without_its_vocabulary_is_an_error(folder: Path, tmp_path: Path) -> None:
-    copied = Path(shutil.copytree(folder, tmp_path / "copy"))
+def test_a_checkpoint_without_its_vocabulary_is_an_error(realtime_folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(realtime_folder, tmp_path / "copy"))
     (copied / "tekken.json").unlink()
     with pytest.raises(CheckpointError, match=r"tekken\.json is missing"):
         made(copied).load(no_progress)
@@ -157,12 +151,16 @@ def test_a_checkpoint_without_its_vocabulary_is_an_error(folder: Path, tmp_path:
     ids=["new names", "old names"],
 )
 def test_weights_are_known_by_either_of_their_names(
-    folder: Path, tmp_path: Path, parts: str, head: str
+    realtime_folder: Path, tmp_path: Path, parts: str, head: str
 ) -> None:
     """With the output layer in the file once more, though it is the table of embeddings, and without."""
     from safetensors.torch import load_file, save_file
 
-    held = {name: weight for path in folder.glob("*.safetensors") for name, weight in load_file(path).items()}
+    held = {
+        name: weight
+        for path in realtime_folder.glob("*.safetensors")
+        for name, weight in load_file(path).items()
+    }
     named = {}
     for name, weight in held.items():
         part = name.removeprefix("model.").replace("language_model.model.", "language_model.")
@@ -174,22 +172,22 @@ def test_weights_are_known_by_either_of_their_names(
         if part == "language_model.embed_tokens.weight":
             named[f"{head}weight"] = weight.clone()
     for name in ("config.json", "tekken.json"):
-        shutil.copy(folder / name, tmp_path / name)
+        shutil.copy(realtime_folder / name, tmp_path / name)
     save_file(named, tmp_path / "model.safetensors")
-    there, here = made(folder), made(tmp_path)
+    there, here = made(realtime_folder), made(tmp_path)
     there.load(no_progress)
     here.load(no_progress)
     assert heard(here) == heard(there) != ""
 
 
-def test_the_delay_is_part_of_the_norms(folder: Path) -> None:
+def test_the_delay_is_part_of_the_norms(realtime_folder: Path) -> None:
     """The factors are those that Transformers' text model applies, and the module that makes them is gone."""
     from transformers import VoxtralRealtimeForConditionalGeneration
 
-    model: Any = VoxtralRealtimeForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    checkpoint = find(str(folder), ARCHITECTURES)
+    model: Any = VoxtralRealtimeForConditionalGeneration.from_pretrained(realtime_folder, dtype=torch.float32)
+    checkpoint = find(str(realtime_folder), ARCHITECTURES)
     for delay_ms in (80, 480, 2400):
-        prompt = RealtimePrompt(folder / "tekken.json", delay_ms)
+        prompt = RealtimePrompt(realtime_folder / "tekken.json", delay_ms)
         decoder = load_model(checkpoint, ON_CPU, prompt, no_progress).decoder
         told = model.model.time_embedding(torch.full((1,), float(delay_ms // 80)))
         for layer, theirs in zip(decoder.layers, model.model.language_model.layers, strict=True):
@@ -201,7 +199,7 @@ def test_the_delay_is_part_of_the_norms(folder: Path) -> None:
 
 @pytest.mark.parametrize("failures", [1, 2])
 def test_memory_that_does_not_suffice_is_tried_again_once(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+    realtime_folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
     tries: list[int] = []
 
@@ -212,7 +210,7 @@ def test_memory_that_does_not_suffice_is_tried_again_once(
         return load_model(*arguments)
 
     monkeypatch.setattr(engine_module, "load_model", short_of_memory)
-    engine = made(folder)
+    engine = made(realtime_folder)
     if failures == 1:
         engine.load(no_progress)
         assert heard(engine)
@@ -225,11 +223,11 @@ def test_memory_that_does_not_suffice_is_tried_again_once(
 
 
 def test_an_older_transformers_is_told_in_one_line_before_anything_is_read(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    realtime_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = replace(declared.VOXTRAL_REALTIME, packages=("transformers>=99",))
     monkeypatch.setattr(declared, "VOXTRAL_REALTIME", old)
-    engine = made(folder / "nowhere")
+    engine = made(realtime_folder / "nowhere")
     with pytest.raises(EngineLoadError) as error:
         engine.load(no_progress)
     found = metadata.version("transformers")
@@ -239,10 +237,12 @@ def test_an_older_transformers_is_told_in_one_line_before_anything_is_read(
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16", "int8"])
-def test_a_checkpoint_without_weights_draws_them(folder: Path, tmp_path: Path, precision: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
+def test_a_checkpoint_without_weights_draws_them(
+    realtime_folder: Path, tmp_path: Path, precision: Any
+) -> None:
+    config = json.loads((realtime_folder / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, RANDOM_WEIGHTS: True}))
-    shutil.copy(folder / "tekken.json", tmp_path / "tekken.json")
+    shutil.copy(realtime_folder / "tekken.json", tmp_path / "tekken.json")
     engine = made(tmp_path, Placement("cpu", precision, 1024))
     engine.load(no_progress)
     assert engine._loaded is not None

@@ -21,7 +21,6 @@ from realtime_scene import (
     transcribed,
     transcript,
 )
-from tiny_voxtral_realtime import tiny_voxtral_realtime, vocabulary_read_once
 
 from voxterm.decoding import Decoder
 from voxterm.engines.protocols import (
@@ -38,47 +37,33 @@ from voxterm.engines.voxtral_realtime.stream import RealtimeStream, Token
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Matrices as small as these are quickest without others to wait for."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with vocabulary_read_once():
-        yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "voxtral_realtime")
-
-
-@pytest.fixture(scope="session")
-def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_voxtral_realtime(tmp_path_factory.mktemp("checkpoints") / "narrow", text_window=NARROW)
+pytestmark = pytest.mark.usefixtures("one_thread", "vocabulary_once")
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path) -> Iterator[VoxtralRealtime]:
-    engine = loaded(folder)
+def engine(realtime_folder: Path) -> Iterator[VoxtralRealtime]:
+    engine = loaded(realtime_folder)
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="module")
-def processor(folder: Path) -> Any:
+def processor(realtime_folder: Path) -> Any:
     from transformers import VoxtralRealtimeFeatureExtractor, VoxtralRealtimeProcessor
     from transformers.tokenization_mistral_common import MistralCommonBackend
 
     features: Any = VoxtralRealtimeFeatureExtractor
     tokenizer: Any = MistralCommonBackend
     made: Any = VoxtralRealtimeProcessor
-    return made(features.from_pretrained(folder), tokenizer(tokenizer_path=str(folder / "tekken.json")))
+    return made(
+        features.from_pretrained(realtime_folder),
+        tokenizer(tokenizer_path=str(realtime_folder / "tekken.json")),
+    )
 
 
 @pytest.fixture(scope="module")
-def reference(folder: Path) -> Any:
-    return library_model(folder)
+def reference(realtime_folder: Path) -> Any:
+    return library_model(realtime_folder)
 
 
 @pytest.fixture
@@ -103,9 +88,9 @@ def test_the_tokens_are_those_that_transformers_generates(
 
 @pytest.mark.parametrize("delay_ms", [80, 1200, 2400])
 def test_with_any_delay_the_tokens_are_those_of_transformers(
-    folder: Path, processor: Any, reference: Any, recorder: Recorder, delay_ms: int
+    realtime_folder: Path, processor: Any, reference: Any, recorder: Recorder, delay_ms: int
 ) -> None:
-    engine = loaded(folder, delay_ms=delay_ms)
+    engine = loaded(realtime_folder, delay_ms=delay_ms)
     samples = clip("demo-2")
     transcribed(engine, samples)
     wanted = generated(reference, processor, samples, delay_ms)
@@ -128,23 +113,23 @@ def test_the_tokens_are_those_that_transformers_streams(
 
 
 def test_a_turn_longer_than_its_context_is_heard_as_through_a_sliding_window(
-    narrow_folder: Path, processor: Any, recorder: Recorder
+    narrow_realtime_folder: Path, processor: Any, recorder: Recorder
 ) -> None:
     """Both caches go round: 64 tokens of text, and 1 s of the encoder."""
     samples = long_clip(12.0)
-    items = transcribed(loaded(narrow_folder), samples)
+    items = transcribed(loaded(narrow_realtime_folder), samples)
     assert len(recorder.ids) + OPENING > 2 * NARROW
-    assert recorder.ids == generated(library_model(narrow_folder), processor, samples)
+    assert recorder.ids == generated(library_model(narrow_realtime_folder), processor, samples)
     assert transcript(items)
 
 
 def test_the_ending_is_of_the_model_s_own_probabilities_of_a_full_stop(
-    folder: Path, processor: Any, reference: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    realtime_folder: Path, processor: Any, reference: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read off the steps that are decoded anyway, they must be what Transformers' logits say."""
     ends = list(range(1_000, 60_000))  # more than full stops, which this model hardly thinks of
     monkeypatch.setattr(RealtimePrompt, "sentence_ends", lambda _: ends)
-    engine = loaded(folder)
+    engine = loaded(realtime_folder)
     samples = clip("demo-2")
     (ending,) = (item for item in transcribed(engine, samples) if isinstance(item, Ending))
     inputs = processor(samples, return_tensors="pt", sampling_rate=HEARING_RATE_HZ)
@@ -227,8 +212,8 @@ def test_an_end_of_text_in_the_midst_of_speech_does_not_make_it_deaf(
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
-def test_runs_in_less_precision(folder: Path, precision: Any) -> None:
-    engine = loaded(folder, Placement("cpu", precision, 1024))
+def test_runs_in_less_precision(realtime_folder: Path, precision: Any) -> None:
+    engine = loaded(realtime_folder, Placement("cpu", precision, 1024))
     samples = clip("demo-2")
     whole = transcribed(engine, samples)
     assert transcript(whole)
@@ -238,9 +223,9 @@ def test_runs_in_less_precision(folder: Path, precision: Any) -> None:
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("precision", ["float32", "bf16", "int8"])
-def test_runs_on_a_gpu(folder: Path, precision: Any, recorder: Recorder) -> None:
+def test_runs_on_a_gpu(realtime_folder: Path, precision: Any, recorder: Recorder) -> None:
     samples = long_clip(6.0)
-    engine = loaded(folder, Placement("cuda:0", precision, 1024))
+    engine = loaded(realtime_folder, Placement("cuda:0", precision, 1024))
     cold = transcribed(engine, samples)[-2:]
     engine.warm_up()
     recorder.tokens.clear()
