@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -210,6 +211,28 @@ def test_a_failure_is_told_and_the_next_call_works(
     assert recogniser.decode(prompt, [], 30) == whole
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Library libcublas.so.12 is not found or cannot be loaded",
+        "Library cublas64_12.dll is not found or cannot be loaded",
+        "Library libcudnn_ops.so.9 not found",
+    ],
+)
+def test_a_library_that_is_missed_only_at_work_is_named_with_its_packages(
+    recogniser: FasterWhisper, fake: FakeModel, message: str
+) -> None:
+    """CTranslate2 loads cuBLAS when it first encodes: to say it again would not help."""
+    fake.failure = RuntimeError(message)
+    with pytest.raises(EngineLoadError) as error:
+        recogniser.encode(np.ones(100, dtype=np.float32))
+    assert type(error.value) is EngineLoadError
+    assert message in error.value.what
+    assert error.value.remedy == (
+        'set engines.whisper.backend to "transformers", or install nvidia-cublas-cu12 and nvidia-cudnn-cu12'
+    )
+
+
 def test_closing_unloads_the_model(recogniser: FasterWhisper, fake: FakeModel) -> None:
     recogniser.close()
     recogniser.close()
@@ -268,6 +291,38 @@ def test_runs_in_the_engine_and_may_be_closed_at_any_point(converted: Path) -> N
     assert engine.memory_bytes == {}
 
 
+def published(converted: Path, to: Path) -> Path:
+    """The checkpoint with just the files that Systran/faster-whisper-small has."""
+    for name in ("config.json", "model.bin", "tokenizer.json"):
+        (to / name).write_bytes((converted / name).read_bytes())
+    words = json.loads((converted / "vocabulary.json").read_text(encoding="utf-8"))
+    (to / "vocabulary.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    return to
+
+
+def test_a_checkpoint_needs_no_file_that_published_ones_lack(
+    converted: Path, tmp_path: Path, real: FasterWhisper
+) -> None:
+    """Each of them but large-v3 was refused: they have no preprocessor_config.json."""
+    recogniser = backend.opened(str(published(converted, tmp_path)), ON_CPU, no_progress)
+    for each in (recogniser, real):
+        each.encode(speech(1.0))
+    prompt = prompt_of(real)
+    assert recogniser.decode(prompt, [], 20) == real.decode(prompt, [], 20)
+    recogniser.close()
+
+
+def test_a_checkpoint_of_128_mel_bins_needs_its_features(tmp_path: Path) -> None:
+    from ctranslate2.converters import TransformersConverter
+
+    folder = tiny_whisper(tmp_path / "v3", mel_bins=128)
+    to = tmp_path / "converted"
+    TransformersConverter(str(folder), copy_files=["tokenizer.json"]).convert(str(to))
+    with pytest.raises(CheckpointError, match=r"hears 128 mel bins.* gives 80") as error:
+        backend.opened(str(to), ON_CPU, no_progress)
+    assert "all of its files" in error.value.remedy
+
+
 def test_a_checkpoint_that_was_not_converted_is_an_error(folder: Path) -> None:
     with pytest.raises(CheckpointError, match=r"lacks model\.bin") as error:
         backend.opened(str(folder), ON_CPU, no_progress)
@@ -294,6 +349,7 @@ def test_a_broken_file_is_an_error(converted: Path, tmp_path: Path) -> None:
     [
         (RuntimeError("CUDA failed with error out of memory"), EngineMemoryError),
         (ValueError("This CTranslate2 package was not compiled with CUDA support"), EngineLoadError),
+        (RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"), EngineLoadError),
     ],
 )
 def test_a_device_that_is_full_or_missing_is_told(
@@ -321,4 +377,4 @@ def test_without_the_package_the_remedy_installs_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(EngineLoadError, match="faster-whisper") as error:
         backend.opened("any", ON_CPU, no_progress)
-    assert "pip install faster-whisper" in error.value.remedy
+    assert "pip install 'voxterm[faster-whisper]'" in error.value.remedy

@@ -133,6 +133,14 @@ def test_is_a_transcriber_that_is_placed_and_paced(engine: Whisper) -> None:
     assert isinstance(engine, PacedEngine)
 
 
+@pytest.mark.parametrize(
+    ("backend", "precisions"),
+    [("transformers", ("float32", "bf16")), ("faster_whisper", ("float32", "bf16", "int8"))],
+)
+def test_it_tells_what_its_weights_can_be_kept_in(backend: Any, precisions: tuple[str, ...]) -> None:
+    assert placed(ON_CPU, WhisperSettings(backend=backend)).precisions == precisions
+
+
 @pytest.mark.parametrize("seconds", [0.5, 6.0])
 def test_the_transcript_is_what_transformers_generates(folder: Path, seconds: float) -> None:
     samples = speech(seconds)
@@ -206,6 +214,36 @@ def test_closed_in_a_pause_and_fed_on_it_hears_all(
     assert text_of(list(engine.finish())) == said(0, 9)
 
 
+@pytest.mark.parametrize(("words", "positions"), [(6, 10_000), (40, 9)], ids=["retries", "cuts"])
+def test_it_may_be_closed_between_two_tries(
+    scripted: Callable[..., Whisper], recogniser: ScriptedRecogniser, words: int, positions: int
+) -> None:
+    """All tries and cuts were one piece, for which whoever spoke on had to wait."""
+    recogniser.positions = positions
+    recogniser.log_probability = lambda temperature: -0.5 if temperature == 0.4 else -2.0
+    engine = scripted(partial_every_s=30.0)
+
+    def told(closed_at: int) -> tuple[list[Heard], str]:
+        """What `finish` gives after one that was closed, and the text of the turn that goes on."""
+        engine.begin()
+        engine.feed(spoken(0, words))
+        finish = engine.finish()
+        assert [next(finish) for _ in range(closed_at)] == [AudioEncoded()] * closed_at
+        finish.close()  # type: ignore[attr-defined]
+        items = list(engine.finish())
+        engine.feed(spoken(words, words + 2))
+        return items, text_of(list(engine.finish()))
+
+    items, after = told(0)
+    assert items.count(AudioEncoded()) >= 3
+    assert (text_of(items), after) == (said(0, words), said(0, words + 2))
+    for point in range(1, items.count(AudioEncoded()) + 1):
+        again, after = told(point)
+        assert (text_of(again), after) == (said(0, words), said(0, words + 2)), (
+            f"after it was closed at {point}"
+        )
+
+
 def test_partials_grow_while_one_speaks(scripted: Callable[..., Whisper], clock: HandClock) -> None:
     engine = scripted()
     engine.begin()
@@ -268,13 +306,18 @@ def test_a_long_turn_is_heard_in_windows_however_slow_the_machine(
 
 
 def test_how_long_a_reader_waits_between_two_items_is_no_cost_of_a_pass(
-    scripted: Callable[..., Whisper], clock: HandClock
+    scripted: Callable[..., Whisper], recogniser: ScriptedRecogniser, clock: HandClock
 ) -> None:
     engine = scripted()
     engine.begin()
+    sure, recogniser.log_probability = recogniser.log_probability, lambda _: -2.0
     engine.feed(spoken(0, 2))
+    stops = 0
     for _ in engine.finish():
         clock.pass_time(60.0)
+        stops += 1
+    assert stops == 4, "encoded, tried again, tried again, told"
+    recogniser.log_probability = sure
     clock.pass_time(1.0)
     assert engine.feed(spoken(2, 4)) == said(0, 4)
 

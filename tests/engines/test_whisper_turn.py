@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -22,6 +23,11 @@ LOUD_NOISE = faint_noise(2.0, level=0.02)
 def turn_with(recogniser: ScriptedRecogniser, language: str = "en", retries: int = 2) -> WhisperTurn:
     vocabulary = recogniser.vocabulary
     return WhisperTurn(recogniser, Rules(vocabulary.language_id(language), Bounds(), retries))
+
+
+def read(turn: WhisperTurn, thorough: bool) -> None:
+    for _ in turn.read(thorough):
+        pass
 
 
 def committed(turn: WhisperTurn) -> str:
@@ -46,12 +52,12 @@ def test_however_it_comes_and_is_read_each_word_is_heard_once(pieces: list[int],
         turn.take(audio[at : at + piece])
         at += piece
         if data.draw(st.booleans()):
-            turn.read(thorough=data.draw(st.booleans()))
+            read(turn, thorough=data.draw(st.booleans()))
             assert committed(turn).startswith(kept)
             kept = committed(turn)
             assert said(0, words).startswith(kept), "what is committed is right"
     turn.take(audio[at:])
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == said(0, words)
 
 
@@ -63,11 +69,11 @@ def test_a_turn_of_two_minutes_is_heard_whole_and_its_audio_is_let_go(
     audio = spoken(0, 240)
     for begin in range(0, len(audio), every):
         turn.take(audio[begin : begin + every])
-        turn.read(thorough=False)
+        read(turn, thorough=False)
         assert turn._heard_samples <= WINDOW_SAMPLES
         kept = sum((part if part.base is None else part.base).size for part in turn._heard)
         assert kept == turn._heard_samples
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == said(0, 240)
     assert max(recogniser.encoded) <= WINDOW_SAMPLES
 
@@ -78,7 +84,7 @@ def test_the_text_does_not_shrink_when_the_window_is_cut(recogniser: ScriptedRec
     shown = 0
     for begin in range(0, len(audio), 8000):
         turn.take(audio[begin : begin + 8000])
-        turn.read(thorough=False)
+        read(turn, thorough=False)
         assert len(turn.text.split()) >= shown
         shown = len(turn.text.split())
     assert turn._before, "it was cut"
@@ -89,7 +95,7 @@ def test_only_what_is_new_is_decoded(recogniser: ScriptedRecogniser) -> None:
     audio = spoken(0, 20)
     for begin in range(0, len(audio), 16_000):
         turn.take(audio[begin : begin + 16_000])
-        turn.read(thorough=False)
+        read(turn, thorough=False)
     _, before, _ = recogniser.asked[-1]
     assert before == tuple(range(len(before)))
     assert 15 <= len(before) < 20
@@ -98,13 +104,12 @@ def test_only_what_is_new_is_decoded(recogniser: ScriptedRecogniser) -> None:
 def test_what_was_read_is_not_encoded_or_decoded_again(recogniser: ScriptedRecogniser) -> None:
     turn = turn_with(recogniser)
     turn.take(spoken(0, 3))
-    turn.read(thorough=False)
-    turn.encode()
-    turn.read(thorough=True)
-    turn.read(thorough=False)
+    read(turn, thorough=False)
+    read(turn, thorough=True)
+    read(turn, thorough=False)
     assert len(recogniser.encoded) == len(recogniser.asked) == 1
     turn.take(spoken(3, 4))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert len(recogniser.encoded) == 2
     assert turn.text == said(0, 4)
 
@@ -116,13 +121,13 @@ def test_a_word_that_ends_a_pause_is_not_committed_with_its_full_stop(
     recogniser.changed = lambda ids, _: [*ids, FULL_STOP]
     turn = turn_with(recogniser)
     turn.take(spoken(0, 3))
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     turn.take(np.zeros(4000, dtype=np.float32))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == "w0 w1 w2."
     assert committed(turn) == "w0 w1"
     turn.take(spoken(3, 5))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == "w0 w1 w2 w3 w4."
 
 
@@ -133,7 +138,7 @@ def test_words_that_change_from_pass_to_pass_are_shown_and_never_kept(
     for number in range(6):
         recogniser.changed = lambda ids, _, number=number: [100 + number + n for n in ids]  # type: ignore[misc]
         turn.take(spoken(number, number + 1))
-        turn.read(thorough=False)
+        read(turn, thorough=False)
         assert turn.text.startswith(f"w{100 + number}")
         assert committed(turn) == ""
 
@@ -152,8 +157,8 @@ def test_words_that_change_from_pass_to_pass_are_shown_and_never_kept(
 def test_silence_is_not_given_to_the_model(recogniser: ScriptedRecogniser, audio: Samples) -> None:
     turn = turn_with(recogniser)
     turn.take(audio)
-    turn.read(thorough=False)
-    turn.read(thorough=True)
+    read(turn, thorough=False)
+    read(turn, thorough=True)
     assert turn.text == ""
     assert recogniser.encoded == []
     assert turn.ending is None
@@ -165,7 +170,7 @@ def test_noise_that_the_model_calls_no_speech_has_no_words(recogniser: ScriptedR
     recogniser.log_probability = lambda _: -1.3
     turn = turn_with(recogniser)
     turn.take(LOUD_NOISE)
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == ""
     assert len(recogniser.asked) == 1, "silence is no reason to try again"
 
@@ -174,17 +179,17 @@ def test_punctuation_alone_is_no_text(recogniser: ScriptedRecogniser) -> None:
     recogniser.changed = lambda ids, _: [FULL_STOP, FULL_STOP]
     turn = turn_with(recogniser)
     turn.take(LOUD_NOISE)
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == ""
 
 
 def test_doubtful_words_are_not_shown_while_one_speaks(recogniser: ScriptedRecogniser) -> None:
     turn = turn_with(recogniser)
     turn.take(spoken(0, 2))
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     recogniser.log_probability = lambda _: -2.0
     turn.take(spoken(2, 4))
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     assert turn.text == said(0, 2)
     assert [temperature for *_, temperature in recogniser.asked] == [0.0, 0.0]
 
@@ -195,8 +200,8 @@ def test_in_the_end_doubtful_words_are_tried_again_at_higher_temperatures(
     recogniser.log_probability = lambda temperature: -0.5 if temperature == 0.4 else -2.0
     turn = turn_with(recogniser, retries=5)
     turn.take(spoken(0, 2))
-    turn.read(thorough=False)
-    turn.read(thorough=True)
+    read(turn, thorough=False)
+    read(turn, thorough=True)
     assert [temperature for *_, temperature in recogniser.asked] == [0.0, 0.0, 0.2, 0.4]
     assert len(recogniser.encoded) == 1
     assert turn.text == said(0, 2)
@@ -212,7 +217,7 @@ def test_of_bad_ones_the_best_that_is_no_loop_is_taken(recogniser: ScriptedRecog
     recogniser.log_probability = lambda temperature: -0.1 if temperature <= cold else -3.0
     turn = turn_with(recogniser)
     turn.take(spoken(0, 6))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == said(0, 6)
     assert committed(turn) == ""
 
@@ -221,7 +226,7 @@ def test_where_it_loops_at_any_temperature_one_round_is_left(recogniser: Scripte
     recogniser.changed = loops_at(1.0)
     turn = turn_with(recogniser)
     turn.take(spoken(0, 40))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == "w1 w2 w3"
 
 
@@ -230,22 +235,162 @@ def test_too_many_words_for_the_model_s_positions_are_heard_in_parts(recogniser:
     recogniser.positions = 9
     turn = turn_with(recogniser)
     turn.take(spoken(0, 40))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == said(0, 40)
 
 
-def test_the_language_is_found_once_and_kept(recogniser: ScriptedRecogniser) -> None:
+def language_asked(recogniser: ScriptedRecogniser) -> int:
+    """In which it decoded last."""
+    return recogniser.asked[-1][0][1]
+
+
+def test_a_language_that_half_a_second_sounded_like_is_not_kept(recogniser: ScriptedRecogniser) -> None:
+    """Of the first half second all of a Hindi turn was taken for English."""
     turn = turn_with(recogniser, "auto")
+    recogniser.language = {"en": 0.55, "hi": 0.45}
+    audio = spoken(0, 8)
+    turn.take(audio[:8000])
+    read(turn, thorough=False)
+    turn.take(audio[8000:16_000])
+    read(turn, thorough=False)
+    assert language_asked(recogniser) == recogniser.vocabulary.languages["en"]
+    assert committed(turn) == ""
+    recogniser.language = {"en": 0.01, "hi": 0.99}
+    turn.take(audio[16_000:])
+    read(turn, thorough=True)
+    assert language_asked(recogniser) == recogniser.vocabulary.languages["hi"]
+    assert turn.text == said(0, 8)
+
+
+def test_the_language_is_found_in_each_pass_until_three_seconds_are_heard(
+    recogniser: ScriptedRecogniser,
+) -> None:
+    turn = turn_with(recogniser, "auto")
+    audio = spoken(0, 12)
+    for begin in range(0, len(audio), 12_000):
+        turn.take(audio[begin : begin + 12_000])
+        read(turn, thorough=False)
+    assert recogniser.asked_languages == 4
+    assert committed(turn) != ""
+
+
+@pytest.mark.parametrize("is_heard_on", [True, False])
+def test_in_a_thorough_pass_committed_words_of_another_language_are_heard_anew(
+    recogniser: ScriptedRecogniser, is_heard_on: bool
+) -> None:
+    turn = turn_with(recogniser, "auto")
+    audio = spoken(0, 16)
+    turn.take(audio[:56_000])
+    read(turn, thorough=False)
+    turn.take(audio[56_000:64_000])
+    read(turn, thorough=False)
+    assert committed(turn).startswith("w0 w1")
+    recogniser.language = {"en": 0.3, "hi": 0.7}
+    if is_heard_on:
+        turn.take(audio[64_000:])
+    read(turn, thorough=True)
+    assert recogniser.asked[-1][1] == (), "no English words are forced upon it"
+    assert language_asked(recogniser) == recogniser.vocabulary.languages["hi"]
+    assert turn.text == said(0, 16 if is_heard_on else 8)
+    count, asked = len(recogniser.asked), recogniser.asked_languages
+    read(turn, thorough=True)
+    assert (len(recogniser.asked), recogniser.asked_languages) == (count, asked)
+
+
+def test_a_sure_language_does_not_give_way_to_one_that_is_improbable(recogniser: ScriptedRecogniser) -> None:
+    turn = turn_with(recogniser, "auto")
+    turn.take(spoken(0, 8))
+    read(turn, thorough=False)
+    recogniser.language = {"hi": 0.4, "en": 0.3}
+    turn.take(spoken(8, 10))
+    read(turn, thorough=True)
+    assert recogniser.asked_languages == 2
+    assert language_asked(recogniser) == recogniser.vocabulary.languages["en"]
+
+
+def test_a_sure_language_does_not_give_way_to_that_of_a_short_window(recogniser: ScriptedRecogniser) -> None:
+    """After a cut the window may be a second long."""
+    turn = turn_with(recogniser, "auto")
+    pause = np.zeros(14_400, dtype=np.float32)
+    turn.take(np.concatenate([spoken(0, 56), pause, spoken(56, 59)]))
+    read(turn, thorough=False)
+    assert turn._before == said(0, 56)
+    asked = recogniser.asked_languages
+    recogniser.language = {"hi": 0.99, "en": 0.01}
+    turn.take(np.zeros(4000, dtype=np.float32))
+    read(turn, thorough=True)
+    assert recogniser.asked_languages == asked + 1
+    assert language_asked(recogniser) == recogniser.vocabulary.languages["en"]
+
+
+def test_a_language_that_changes_at_a_cut_forces_none_of_the_old_words(
+    recogniser: ScriptedRecogniser,
+) -> None:
+    turn = turn_with(recogniser, "auto")
+    audio = spoken(0, 64)
+    for begin in range(0, 464_000, 8000):
+        turn.take(audio[begin : begin + 8000])
+        read(turn, thorough=False)
+    assert len(committed(turn).split()) > 50
+    recogniser.language = {"en": 0.1, "hi": 0.9}
+    turn.take(audio[464_000:])
+    count = len(recogniser.asked)
+    read(turn, thorough=False)
+    assert turn._before
+    hindi = recogniser.vocabulary.languages["hi"]
+    assert {(prompt[1], before) for prompt, before, _ in recogniser.asked[count:]} == {(hindi, ())}
+    assert turn.text == said(0, 64)
+
+
+def scene(name: str) -> tuple[ScriptedRecogniser, WhisperTurn, int]:
+    """A turn that is heard in several pieces, and how many words of it there are."""
+    recogniser = ScriptedRecogniser()
+    recogniser.log_probability = lambda temperature: -0.5 if temperature >= 0.4 else -2.0
+    recogniser.positions = {"full": 9, "long and full": 20}.get(name, 10_000)
+    words = {"short": 6, "long": 130, "full": 20, "long and full": 64}[name]
+    turn = turn_with(recogniser, "auto", retries=3)
     turn.take(spoken(0, 2))
-    turn.read(thorough=False)
-    recogniser.language = {"hi": 0.99}
-    turn.take(spoken(2, 4))
-    turn.read(thorough=True)
-    vocabulary = recogniser.vocabulary
-    assert recogniser.asked_languages == 1
-    assert {prompt for prompt, *_ in recogniser.asked} == {
-        tuple(vocabulary.prompt(vocabulary.languages["en"]))
-    }
+    read(turn, thorough=True)
+    recogniser.language = {"hi": 0.9, "en": 0.1}
+    turn.take(spoken(2, words))
+    return recogniser, turn, words
+
+
+SCENES = {"short": 3, "long": 10, "full": 5, "long and full": 15}  # and how often a pass stops at least
+
+
+@pytest.mark.parametrize("more", [0, 3])
+@pytest.mark.parametrize(("name", "least"), SCENES.items())
+def test_a_pass_may_be_closed_wherever_it_stops(name: str, least: int, more: int) -> None:
+    _, whole, words = scene(name)
+    stops = sum(1 for _ in whole.read(thorough=True))
+    assert stops >= least
+    assert whole.text == said(0, words)
+    for point in range(stops + 1):
+        recogniser, turn, _ = scene(name)
+        before = turn.text
+        work = turn.read(thorough=True)
+        for _ in range(point):
+            next(work)
+        work.close()  # type: ignore[attr-defined]
+        if name == "short":
+            assert turn.text == before, "a pass that was closed leaves no trace"
+        recogniser.log_probability = lambda _: -0.1
+        if more:
+            turn.take(spoken(words, words + more))
+            read(turn, thorough=False)
+        read(turn, thorough=True)
+        assert turn.text == said(0, words + more), f"after it was closed at {point}"
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_between_two_stops_it_decodes_once_at_most(name: str) -> None:
+    """A person who speaks on waits for no more than that."""
+    recogniser, turn, _ = scene(name)
+    decodes = [len(recogniser.asked), *(len(recogniser.asked) for _ in turn.read(thorough=True))]
+    decodes.append(len(recogniser.asked))
+    assert {after - before for before, after in pairwise(decodes)} == {0, 1}
+    assert turn.decodes == len(recogniser.asked)
 
 
 def test_words_in_a_language_that_is_not_sure_are_not_committed(recogniser: ScriptedRecogniser) -> None:
@@ -253,14 +398,14 @@ def test_words_in_a_language_that_is_not_sure_are_not_committed(recogniser: Scri
     turn = turn_with(recogniser, "auto")
     for first in range(3):
         turn.take(spoken(first, first + 1))
-        turn.read(thorough=False)
+        read(turn, thorough=False)
         assert turn.text == said(0, first + 1)
         assert committed(turn) == ""
     recogniser.language = {"en": 0.1, "hi": 0.8}
     turn.take(spoken(3, 4))
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     turn.take(spoken(4, 5))
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     assert committed(turn) == said(0, 4)
     assert recogniser.asked[-1][0][1] == recogniser.vocabulary.languages["hi"]
 
@@ -269,7 +414,7 @@ def test_an_english_checkpoint_is_not_asked_for_the_language() -> None:
     recogniser = ScriptedRecogniser(is_multilingual=False)
     turn = turn_with(recogniser, "auto")
     turn.take(spoken(0, 2))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert recogniser.asked_languages == 0
     assert len(recogniser.asked[0][0]) == 2
 
@@ -288,20 +433,20 @@ def test_the_ending_is_how_probable_a_full_stop_was_after_the_last_word(
     recogniser.full_stops = lambda id_: stops.get(id_, 0.0)
     turn = turn_with(recogniser)
     turn.take(spoken(0, 3))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.ending == 0.7
     recogniser.changed = lambda ids, _: [*ids, COMMA]
     stops[COMMA] = 0.2
     stops[-1] = 0.05
     turn.take(spoken(3, 4))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.ending == 0.2
 
 
 def test_a_recogniser_that_does_not_tell_full_stops_gives_no_ending(recogniser: ScriptedRecogniser) -> None:
     turn = turn_with(recogniser)
     turn.take(spoken(0, 3))
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.ending is None
 
 
@@ -316,8 +461,8 @@ def test_a_failure_leaves_the_turn_as_it_was(
         broken.setattr(recogniser, verb, lambda *_: (_ for _ in ()).throw(RuntimeError("lost")))
         for _ in range(2):
             with pytest.raises(RuntimeError):
-                turn.read(thorough=False)
-    turn.read(thorough=True)
+                read(turn, thorough=False)
+    read(turn, thorough=True)
     assert turn.text == said(0, words)
 
 
@@ -325,9 +470,9 @@ def test_a_word_cut_off_by_the_end_of_the_audio_is_mended(recogniser: ScriptedRe
     turn = turn_with(recogniser)
     audio = spoken(0, 5)
     turn.take(audio[:20_000])
-    turn.read(thorough=False)
+    read(turn, thorough=False)
     assert turn.text == "w0 w1 half"
     assert HALF_A_WORD not in [id_ for word in turn._agreement.committed for id_ in word.ids]
     turn.take(audio[20_000:])
-    turn.read(thorough=True)
+    read(turn, thorough=True)
     assert turn.text == said(0, 5)

@@ -2,7 +2,7 @@
 
 The open turn is transcribed over and over as it grows; `turn` tells how, and `pass_pacing` how often.
 What the passes agreed on need not be decoded again when the end is asked for, and where nothing new was heard
-since the last pass, as in a pause that goes on, nothing is computed at all.
+since the last pass, as in a pause that goes on, nothing is computed at all, but for the language once.
 
 Its `Ending` comes from the probability of a full stop after the last word. It is not calibrated.
 """
@@ -22,6 +22,7 @@ from voxterm.engines.protocols import (
     Ending,
     LoadProgress,
     Placement,
+    Precision,
     Samples,
     Speed,
     Transcript,
@@ -60,6 +61,13 @@ class Whisper:
         self._now = now
         self._pacing = PassPacing(self._settings.partial_every_s)
         self._loaded: _Loaded | None = None
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What its weights can be kept in."""
+        if self._settings.backend == "faster_whisper":
+            return ("float32", "bf16", "int8")
+        return ("float32", "bf16")
 
     @property
     def memory_bytes(self) -> Mapping[str, int]:
@@ -132,7 +140,10 @@ class Whisper:
         began_s = self._now()
         if not (turn.is_over_full or self._pacing.due(turn.unheard_s, began_s)):
             return None
-        if turn.read(thorough=False):
+        decodes = turn.decodes
+        for _ in turn.read(thorough=False):
+            pass
+        if turn.decodes != decodes:
             self._pacing.passed(began_s, self._now())
         text = turn.text
         if text == loaded.told:
@@ -143,18 +154,21 @@ class Whisper:
     def finish(self) -> Iterator[AudioEncoded | Ending | Transcript]:
         """AudioEncoded, an Ending where words were heard and its library tells, one Transcript.
 
+        AudioEncoded comes again before each further try at doubtful words and wherever a turn that is too
+        long was cut: it may be closed there.
+
         Raises:
             EngineError: the model failed.
         """
         loaded = self._ready()
         turn = loaded.turn
-        began_s = self._now()
-        turn.encode()
-        encoding_s = self._now() - began_s
-        yield AudioEncoded()
-        resumed_s = self._now()
-        if turn.read(thorough=True):
-            self._pacing.passed(resumed_s - encoding_s, self._now())
+        began_s, decodes = self._now(), turn.decodes
+        for _ in turn.read(thorough=True):
+            stopped_s = self._now()
+            yield AudioEncoded()
+            began_s += self._now() - stopped_s  # that was the reader's time
+        if turn.decodes != decodes:
+            self._pacing.passed(began_s, self._now())
         loaded.told = turn.text
         if turn.ending is not None and turn.text:
             yield Ending(turn.ending)

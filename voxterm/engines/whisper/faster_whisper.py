@@ -45,7 +45,7 @@ def opened(name: str, placement: Placement, progress: LoadProgress) -> FasterWhi
         import faster_whisper  # type: ignore[import-untyped]
     except ImportError as error:
         what = "without the package faster-whisper there is no such backend of Whisper"
-        raise EngineLoadError(what, "run pip install faster-whisper") from error
+        raise EngineLoadError(what, "run pip install 'voxterm[faster-whisper]'") from error
     folder = _folder(name)
     kind, _, index = placement.device.partition(":")
     wanted = COMPUTE_TYPES[placement.precision]
@@ -84,10 +84,11 @@ class FasterWhisper:
         self._features: Any = None  # what was encoded
         bins = len(model.feature_extractor.mel_filters)
         if bins != model.model.n_mels:
-            what = (
-                f"{name} hears {model.model.n_mels} mel bins, and its preprocessor_config.json gives {bins}"
+            raise CheckpointError(
+                f"{name} hears {model.model.n_mels} mel bins, and its preprocessor_config.json, or the lack "
+                f"of one, gives {bins}",
+                "fetch the checkpoint again, all of its files",
             )
-            raise CheckpointError(what, "fetch the checkpoint again")
 
     def warm_up(self) -> None:
         """There is nothing to record."""
@@ -149,7 +150,10 @@ class FasterWhisper:
 
 
 def _folder(name: str) -> Path:
-    """Where the checkpoint of this name is on this machine, with all that the library would else download."""
+    """Where the checkpoint of this name is on this machine, with all that the library would else download.
+
+    Most have no preprocessor_config.json: the library then takes the 80 mel bins of all before large-v3.
+    """
     from faster_whisper.utils import download_model  # type: ignore[import-untyped]
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -161,7 +165,7 @@ def _folder(name: str) -> Path:
             raise CheckpointError(
                 f"the checkpoint {name} is not on this machine", f"run `voxterm fetch {name}`"
             ) from error
-    for needed in ("model.bin", "tokenizer.json", "preprocessor_config.json"):
+    for needed in ("model.bin", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise CheckpointError(
                 f"{name} is no checkpoint for faster-whisper: it lacks {needed}",
@@ -175,10 +179,25 @@ def _load_error(name: str, placement: Placement, error: Exception) -> EngineLoad
     if "out of memory" in str(error):
         remedy = "choose int8, or a smaller checkpoint"
         return EngineMemoryError(f"{name} does not fit into the memory of {placement.device}", remedy)
+    if _is_missing_library(error):
+        return _missing_library(error)
     if "CUDA" in str(error) or "device" in str(error):
         what = f"faster-whisper cannot work on {placement.device}: {error}"
         return EngineLoadError(what, 'set the backend to "transformers"')
     return CheckpointError(f"faster-whisper cannot read {name}: {error}", "fetch the checkpoint again")
+
+
+def _is_missing_library(error: Exception) -> bool:
+    """Whether CTranslate2 lacks cuBLAS or cuDNN, which it loads only when it first needs them."""
+    said = str(error)
+    return "Library" in said and ("not found" in said or "cannot be loaded" in said)
+
+
+def _missing_library(error: Exception) -> EngineLoadError:
+    remedy = (
+        'set engines.whisper.backend to "transformers", or install nvidia-cublas-cu12 and nvidia-cudnn-cu12'
+    )
+    return EngineLoadError(f"faster-whisper lacks a library of CUDA: {error}", remedy)
 
 
 @contextmanager
@@ -190,4 +209,6 @@ def _failures() -> Iterator[None]:
         if "out of memory" in str(error):
             what = f"the memory ran out while {TITLE} worked"
             raise EngineMemoryError(what, "say it again; end other programs there if it stays so") from error
+        if _is_missing_library(error):
+            raise _missing_library(error) from error
         raise EngineError(f"{TITLE} failed: {error}", "say it again; if it stays so, restart") from error

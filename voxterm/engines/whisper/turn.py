@@ -5,11 +5,14 @@ it as if the model had said them. What two passes agree on is committed. When th
 that Whisper hears at once, the window is cut at a quiet place: what is before it is transcribed a last time
 and kept as text, what is after it becomes the next window. So each sample is heard in one window, and what is
 kept never grows beyond a window's audio and the text.
+
+Where no language was chosen it is found again in each pass until it is sure, and in each thorough one. Words
+that were committed in another language would be forced upon the new one: the agreement begins anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,8 +41,11 @@ LEAST_CUT_SAMPLES = 2 * HEARING_RATE_HZ
 """Audio that is too long for the model's positions is cut in two, but no further than this."""
 
 SURE_LANGUAGE = 0.5
-"""A language that is found at this probability is kept for the turn, as faster-whisper has it. Before that,
-words are shown and none is committed."""
+"""A language is sure that is found at this probability, as faster-whisper has it, in SURE_LANGUAGE_SAMPLES or
+more. Before that, words are shown and none is committed."""
+
+SURE_LANGUAGE_SAMPLES = 3 * HEARING_RATE_HZ
+"""A clause. In less there may be a single word, a name or "hello", that one says in any language."""
 
 NOTHING = -1
 
@@ -75,8 +81,10 @@ class WhisperTurn:
         self._recogniser = recogniser
         self._vocabulary = recogniser.vocabulary
         self._rules = rules
+        self._finds_language = rules.language_id is None and self._vocabulary.is_multilingual
         self._language_id = rules.language_id
-        self._is_sure = rules.language_id is not None or not self._vocabulary.is_multilingual
+        self._is_sure = not self._finds_language
+        self._language_samples = NOTHING  # of the window, when its language was found
         self._before = ""  # the text of the windows before this one
         self._heard: list[Samples] = []  # the window
         self._heard_samples = 0
@@ -84,7 +92,9 @@ class WhisperTurn:
         self._read_samples = NOTHING  # of the window, by the last pass
         self._is_settled = False  # nor would a thorough one hear it otherwise
         self._agreement: LocalAgreement[Word] = LocalAgreement()
+        self._agreement_language_id = rules.language_id  # in which its words were heard
         self.ending: float | None = None
+        self.decodes = 0  # how often the recogniser decoded for it
 
     @property
     def text(self) -> str:
@@ -107,85 +117,106 @@ class WhisperTurn:
         self._heard.append(np.array(samples, dtype=np.float32))
         self._heard_samples += len(samples)
 
-    def encode(self) -> None:
-        """Encode what the window has, if that was not done yet, after what is too much for it was cut off."""
+    def read(self, thorough: bool) -> Iterator[None]:
+        """A pass. A thorough one tries again where the result is doubtful, and takes the best there is; any
+        other leaves doubtful words out. Where nothing new was heard, nothing is encoded or decoded.
+
+        It stops once all is encoded, before each further try and after each cut, and may be closed there:
+        what was tried is then forgotten, what was cut stays so.
+        """
+        while True:
+            yield from self._prepare(thorough)
+            if not self._is_due(thorough):
+                return
+            audio = self._audio()
+            reading = _SILENCE
+            if not _is_empty(audio):
+                reading = yield from self._reading(len(audio), self._committed, thorough)
+            if not reading.is_full or len(audio) < 2 * LEAST_CUT_SAMPLES:
+                break
+            yield
+            yield from self._cut(LEAST_CUT_SAMPLES, len(audio) - LEAST_CUT_SAMPLES)
+        self._take_in(reading, thorough)
+        self._read_samples = len(audio)
+        self._is_settled = thorough or reading.verdict is not Verdict.DOUBTFUL
+
+    def _prepare(self, thorough: bool) -> Iterator[None]:
+        """Cut off what is too much for the window, encode it and find its language, as far as that was not
+        done yet."""
         while self.is_over_full:
-            self._cut(FIRST_CUT_SAMPLES, LAST_CUT_SAMPLES)
+            yield from self._cut(FIRST_CUT_SAMPLES, LAST_CUT_SAMPLES)
         audio = self._audio()
-        if self._encoded_samples != len(audio) and not _is_empty(audio):
+        is_empty = _is_empty(audio)
+        if self._encoded_samples != len(audio) and not is_empty:
             self._encoded_samples = NOTHING
             self._recogniser.encode(audio)
             self._encoded_samples = len(audio)
+        yield
+        if (thorough or not self._is_sure) and self._language_samples != len(audio) and not is_empty:
+            self._find_language(len(audio))
+            self._language_samples = len(audio)
 
-    def read(self, thorough: bool) -> bool:
-        """A pass. A thorough one tries again where the result is doubtful, and takes the best there is; any
-        other leaves doubtful words out.
-
-        Returns:
-            Whether the model was asked: where nothing new was heard, or no sound at all, it is not.
-        """
-        self.encode()
-        was_asked = False
-        while self._read_samples != self._heard_samples or (thorough and not self._is_settled):
-            audio = self._audio()
-            committed = self._agreement.committed
-            is_empty = _is_empty(audio)
-            reading = _SILENCE if is_empty else self._reading(len(audio), committed, thorough)
-            was_asked |= not is_empty
-            if reading.is_full and len(audio) >= 2 * LEAST_CUT_SAMPLES:
-                self._cut(LEAST_CUT_SAMPLES, len(audio) - LEAST_CUT_SAMPLES)
-                self.encode()
-                continue
-            self._take_in(reading, thorough)
-            self._read_samples = len(audio)
-            self._is_settled = thorough or reading.verdict is not Verdict.DOUBTFUL
-        return was_asked
+    def _is_due(self, thorough: bool) -> bool:
+        """Whether a pass would hear more than the last one did."""
+        is_settled = self._is_settled and self._is_in_language
+        return self._read_samples != self._heard_samples or (thorough and not is_settled)
 
     def _take_in(self, reading: _Reading, thorough: bool) -> None:
         if reading.verdict is Verdict.DOUBTFUL and not thorough:
             return
+        self._agree_in_language()
         may_stay = reading.verdict is Verdict.SOUND and self._is_sure
         held_back = self._vocabulary.held_back(reading.words) if may_stay else len(reading.words)
         self._agreement.insert(reading.words, held_back)
         self.ending = reading.ending if reading.words else None
 
-    def _cut(self, first: int, last: int) -> None:
+    def _cut(self, first: int, last: int) -> Iterator[None]:
         """Keep the words up to a quiet place as text, and begin a window there."""
         audio = self._audio()
         place = quiet_place(audio, first, last)
-        said = self._transcribed(audio[:place])
+        self._encoded_samples = self._language_samples = NOTHING
+        said = yield from self._transcribed(audio[:place])
+        self._agree_in_language()
         shown = self._vocabulary.beyond(self._agreement.words, said)
         committed = self._vocabulary.beyond(self._agreement.committed, said)
         self._before = self._joined(self._before, self._vocabulary.text(said))
         self._agreement.restart(committed, shown[len(committed) :])
         self._heard, self._heard_samples = [audio[place:].copy()], len(audio) - place  # no view of it all
         self._read_samples = NOTHING
+        yield
 
-    def _transcribed(self, audio: Samples) -> tuple[Word, ...]:
+    def _transcribed(self, audio: Samples) -> Generator[None, None, tuple[Word, ...]]:
         """The words of audio that will not be heard again."""
-        self._encoded_samples = NOTHING
         if _is_empty(audio):
             return ()
         self._recogniser.encode(audio)
-        reading = self._reading(len(audio), (), thorough=True)
+        self._find_language(len(audio))
+        reading = yield from self._reading(len(audio), (), thorough=True)
         if not reading.is_full or len(audio) < 2 * LEAST_CUT_SAMPLES:
             return reading.words
+        yield
         place = quiet_place(audio, LEAST_CUT_SAMPLES, len(audio) - LEAST_CUT_SAMPLES)
-        return self._transcribed(audio[:place]) + self._transcribed(audio[place:])
+        before = yield from self._transcribed(audio[:place])
+        yield
+        return before + (yield from self._transcribed(audio[place:]))
 
-    def _reading(self, samples: int, committed: Sequence[Word], thorough: bool) -> _Reading:
+    def _reading(
+        self, samples: int, committed: Sequence[Word], thorough: bool
+    ) -> Generator[None, None, _Reading]:
         """What the recogniser hears after the committed words in what it has encoded.
 
         Of several doubtful ones the most probable that does not repeat itself, as faster-whisper does.
         """
-        self._find_language()
         prompt = self._vocabulary.prompt(self._language_id)
         said = [id_ for word in committed for id_ in word.ids]
         limit = max(most_tokens(samples / HEARING_RATE_HZ) - len(said), 1)
         tries = (0.0, *TEMPERATURES[: self._rules.retries]) if thorough else (0.0,)
-        readings = []
+        readings: list[_Reading] = []
         for seed, temperature in enumerate(tries):
+            if readings:
+                yield
             decoded = self._recogniser.decode(prompt, said, limit, temperature, seed)
+            self.decodes += 1
             reading = self._judged(decoded, committed)
             if reading.verdict is not Verdict.DOUBTFUL:
                 return reading
@@ -212,12 +243,30 @@ class WhisperTurn:
             is_full=decoded.is_full and not is_loop,  # that would never end
         )
 
-    def _find_language(self) -> None:
-        if self._is_sure:
+    def _find_language(self, samples: int) -> None:
+        """That of what is encoded, so many samples. A sure one gives way only to another that is sure."""
+        if not self._finds_language:
             return
         probabilities = self._recogniser.languages()
-        self._language_id = max(probabilities, key=lambda id_: probabilities[id_])
-        self._is_sure = probabilities[self._language_id] >= SURE_LANGUAGE
+        found = max(probabilities, key=lambda id_: probabilities[id_])
+        is_sure = samples >= SURE_LANGUAGE_SAMPLES and probabilities[found] >= SURE_LANGUAGE
+        if is_sure or not self._is_sure:
+            self._language_id, self._is_sure = found, is_sure
+
+    @property
+    def _is_in_language(self) -> bool:
+        """Whether the words of the agreement were heard in the language that was found last."""
+        return self._agreement_language_id == self._language_id
+
+    @property
+    def _committed(self) -> tuple[Word, ...]:
+        """What stands before the next words. In another language they are heard from the beginning."""
+        return self._agreement.committed if self._is_in_language else ()
+
+    def _agree_in_language(self) -> None:
+        if not self._is_in_language:
+            self._agreement.restart()
+            self._agreement_language_id = self._language_id
 
     def _ending(self, decoded: Decoded) -> float | None:
         """How probable a full stop was after the last word; None where the recogniser does not tell."""
