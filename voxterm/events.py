@@ -235,6 +235,13 @@ class TurnTimeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something worth knowing that is no trouble, such as that a server answers again."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Something went wrong: what, and the remedy. `turn` is None where it belongs to no turn."""
 
@@ -352,6 +359,7 @@ Event: TypeAlias = (
     | TurnFinished
     | TurnAudio
     | TurnTimeline
+    | Remark
     | Trouble
     | DeviceChanged
     | VoiceChanged

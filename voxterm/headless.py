@@ -10,7 +10,7 @@ from voxterm.clock import Clock
 from voxterm.config import Settings
 from voxterm.conversation import Conversation
 from voxterm.engines.protocols import Samples
-from voxterm.events import Event, SpeechStarted, Trouble, TurnDropped, TurnEnded, TurnFinished
+from voxterm.events import Event, Remark, SpeechStarted, Trouble, TurnDropped, TurnEnded, TurnFinished
 
 PATIENCE_S = 0.5
 """How much longer than the end of a turn a recording is silent after its last sample."""
@@ -22,6 +22,7 @@ class Talked:
 
     turns: list[TurnFinished] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
 class Director:
@@ -70,6 +71,8 @@ async def talk_through(
             talked.turns.append(event)
         elif isinstance(event, Trouble):
             talked.troubles.append(event)
+        elif isinstance(event, Remark):
+            talked.remarks.append(event)
 
     conversation.subscribe(keep)
     conversation.subscribe(director.follow)

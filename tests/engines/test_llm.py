@@ -16,6 +16,7 @@ from voxterm.decoding import loop as loop_module
 from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.llm.engine import TransformersLlm, placed
 from voxterm.engines.protocols import (
+    Delta,
     LanguageModel,
     Message,
     PacedEngine,
@@ -152,9 +153,11 @@ def test_a_reply_may_be_closed_at_any_point(folders: dict[str, Path], temperatur
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("text", ["", " \n ", "\t"])
+@pytest.mark.parametrize("text", ["", " \n ", "\t", "its own mark"])
 def test_to_nothing_there_is_no_answer(engines: dict[str, TransformersLlm], family: str, text: str) -> None:
+    """A line of the template's marks alone was a ValueError of Transformers, or the line before was asked."""
     engine = engines[family]
+    text = ENDS[family] if text == "its own mark" else text
     assert list(engine.reply([*HELLO, Message("assistant", "A friend."), Message("user", text)])) == []
     assert list(engine.reply([SYSTEM, Message("user", text)])) == []
     assert list(engine.reply([])) == []
@@ -229,6 +232,27 @@ def test_thoughts_without_end_are_an_error_with_a_remedy(
         list(engine.reply(HELLO))
     assert "reply_tokens" in error.value.remedy
     assert "does not think" in error.value.remedy
+
+
+def test_while_it_thinks_each_token_is_a_moment_at_which_it_can_be_closed(
+    engine: TransformersLlm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not be cancelled before its thoughts had ended, or their limit was reached."""
+    written: list[int] = []
+
+    def generate(*_: Any) -> Iterator[tuple[int | None, ...]]:
+        assert engine._loaded is not None
+        for token in engine._loaded.prompts._tokenizer.encode("<think>" + "Who asks? " * 30):
+            written.append(token)
+            yield (token,)
+
+    monkeypatch.setattr(DecodeLoop, "generate", generate)
+    reply = engine.reply(HELLO)
+    for count in range(1, 30):
+        assert next(reply) == Delta("")
+        assert len(written) == count
+    reply.close()  # type: ignore[attr-defined]
+    assert len(written) == 29
 
 
 def test_thoughts_behind_a_reply_are_no_error(

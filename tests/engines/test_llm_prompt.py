@@ -131,6 +131,20 @@ def test_nothing_that_is_said_can_end_its_turn(tokenizers: dict[str, Any], famil
     ]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("before", [[], HISTORY])
+def test_a_last_line_of_marks_alone_asks_for_nothing(
+    tokenizers: dict[str, Any], family: str, before: list[Message]
+) -> None:
+    """The model was asked to go on with its own last line."""
+    tokenizer = tokenizers[family]
+    prompts = ChatPrompts(tokenizer, "tiny")
+    asked = [*before, Message("assistant", "A friend."), Message("user", f" {tokenizer.eos_token}" * 2)]
+    assert prompts.chat(asked, 500) == []
+    assert prompts.chat([SYSTEM, asked[-1]], 500) == []
+    assert prompts.chat([], 500) == []
+
+
 @given(turns=st.integers(1, 40), words=st.integers(0, 12), room=st.integers(120, 600))
 def test_whole_turns_go_the_oldest_first(prompts: ChatPrompts, turns: int, words: int, room: int) -> None:
     history = dialogue(turns, words)

@@ -129,13 +129,49 @@ def test_a_connection_that_the_server_closed_meanwhile_is_made_anew(
     assert len(server.chats) == 2
 
 
-def test_warming_up_asks_for_few_tokens(engine: OpenAiLanguageModel, server: ChatServer) -> None:
+THOUGHT = "They greet me, so I should greet them back, in one short sentence, and ask how they are today "
+
+
+def thinks(exchange: Exchange) -> None:
+    """A reply whose thought the prompt began, in as many words as were asked for."""
+    words = f"{THOUGHT}</think> Hello!".split()
+    whole = len(words) <= exchange.request.body["max_tokens"]
+    pieces = [f"{word} " for word in words[: exchange.request.body["max_tokens"]]]
+    says(*pieces, reason="stop" if whole else "length")(exchange)
+
+
+def test_the_first_reply_of_a_model_that_thinks_is_without_its_thoughts(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    """Warming up asked for 16 tokens, and never came to the mark that tells of the thought."""
+    server.play(thinks, thinks)
     engine.warm_up()
-    assert server.chats[0].body["max_tokens"] == 16
+    assert said(engine) == "Hello! "
+
+
+def test_warming_up_does_not_wait_for_a_model_that_thinks_and_thinks(server: ChatServer) -> None:
+    now_s = 0.0
+
+    def slowly(exchange: Exchange) -> None:
+        nonlocal now_s
+        exchange.stream()
+        for _ in range(10):
+            exchange.chunk(content="Hmm. ")
+        now_s = 61.0
+        exchange.chunk(content="Hmm. ")
+        exchange.wait(threading.Event())
+
+    engine = OpenAiLanguageModel(OpenAiSettings(base_url=server.url), now=lambda: now_s)
+    engine.load(lambda done, total: None)
+    server.play(slowly)
+    engine.warm_up()
+    assert server.gone.wait(SOON_S)
+    assert said(engine) == "You said: Hello. "
+    engine.close()
 
 
 @pytest.mark.parametrize(
-    "script", [says(reason="length"), status(400, "no output in so few tokens")], ids=["empty", "refused"]
+    "script", [says(reason="length"), status(400, "no output at all")], ids=["empty", "refused"]
 )
 def test_warming_up_needs_no_words(engine: OpenAiLanguageModel, server: ChatServer, script: Any) -> None:
     server.play(script)
@@ -246,6 +282,41 @@ def test_a_thought_that_the_prompt_began_is_known_from_its_end(
     assert said(engine) == "Bye."
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "content"])
+def test_thoughts_that_come_fast_leave_moments_at_which_it_can_be_closed(
+    engine: OpenAiLanguageModel, server: ChatServer, name: str
+) -> None:
+    """Only a wait of a whole slice gave its thread back, and there was none."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.stream()
+        exchange.chunk(content="<think>" if name == "content" else "")
+        for _ in range(200):
+            exchange.chunk(**{name: "Hmm. "})
+        exchange.chunk(content="</think>Yes." if name == "content" else "Yes.")
+        exchange.end()
+
+    server.play(script)
+    deltas = [item.text for item in engine.reply(HELLO)]
+    assert "".join(deltas) == "Yes."
+    assert deltas.index("Yes.") > 200
+
+
+def test_what_was_learnt_of_a_models_thoughts_goes_with_the_model(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    server.play(*[thinks] * 2)
+    said(engine)
+    assert said(engine) == "Hello! "
+    server.models = ["new"]
+    server.play(status(404, "The model `tiny` does not exist."), says("Good ", "day."), thinks)
+    assert [item.text for item in engine.reply(HELLO) if item.text] == ["Good ", "day."]
+    said(engine)
+    engine.load(lambda done, total: None)
+    server.play(says("Good ", "day."))
+    assert [item.text for item in engine.reply(HELLO) if item.text] == ["Good ", "day."]
+
+
 def test_chunks_without_words_are_passed_over(engine: OpenAiLanguageModel, server: ChatServer) -> None:
     def script(exchange: Exchange) -> None:
         exchange.stream()
@@ -266,6 +337,35 @@ def test_chunks_without_words_are_passed_over(engine: OpenAiLanguageModel, serve
 
 
 # Loading
+
+
+def test_loading_again_while_somebody_waits_can_be_closed(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    server.list_with = says_nothing(threading.Event())
+    loading = engine.reload()
+    assert [next(loading) for _ in range(3)] == [Delta("")] * 3
+    loading.close()  # type: ignore[attr-defined]
+    assert server.gone.wait(SOON_S)
+    with pytest.raises(EngineError, match=r"call load\(\) first"):
+        said(engine)
+    server.list_with = None
+    assert all(item == Delta("") for item in engine.reload())
+    assert said(engine) == "You said: Hello. "
+
+
+def test_loading_again_while_somebody_waits_takes_one_try_of_the_shorter_limit(
+    loaded: Any, server: ChatServer
+) -> None:
+    engine = loaded(connect_timeout_s=0.2)
+    server.list_with = says_nothing(threading.Event())
+    with pytest.raises(EngineLoadError, match=r"nothing came from .* for 0\.2 s"):
+        list(engine.reload())
+    before = len(server.requests)
+    server.list_with = status(503, "loading the model")
+    with pytest.raises(EngineLoadError, match="loading the model"):
+        list(engine.reload())
+    assert len(server.requests) == before + 1
 
 
 def test_without_a_name_the_first_model_is_asked(server: ChatServer, loaded: Any) -> None:

@@ -65,6 +65,22 @@ def test_a_model_taken_to_think_first_that_did_not_is_heard_at_the_end() -> None
     assert reply.opened == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("<think>I should greet.</think>Hello!", "Hello!"),
+        ("I should greet.</think>\n\nHello!", "Hello!"),
+        ("<thought>I should greet.</thought>Hello!", "Hello!"),
+        ("<think>I should greet.", ""),
+    ],
+)
+def test_a_model_taken_to_think_first_may_begin_the_thought_itself(written: str, said: str) -> None:
+    """All of it was said behind the reply, thoughts and marks included."""
+    reply = ReplyText("<think>")
+    assert reply.take(piece(written, "stop")) + reply.finish() == said
+    assert reply.opened == ("<think>" if "</think>" in written else "")
+
+
 def test_thoughts_that_were_cut_off_are_not_heard_at_the_end() -> None:
     reply = ReplyText("<think>")
     assert reply.take(piece("They greet, so", "length")) + reply.finish() == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,20 @@ def test_dropping_turns_keeps_the_beginning_for_several_turns(prompts: VoxtralPr
     """Dropping one turn at each turn would change the whole prompt every time, and cost a long prefill."""
     openings = {tuple(prompts.chat([TOLD, *dialogue(n)], 1, room=1000)[:40]) for n in range(56, 72)}
     assert 1 < len(openings) <= 4
+
+
+def test_where_few_turns_are_left_several_go_at_a_time_too(prompts: VoxtralPrompts) -> None:
+    """They went one by one as soon as less than 16 were left, and the cache was of no use."""
+    begins = []
+    for turns in range(8, 56):
+        history: list[Message] = []
+        for n in range(turns):
+            history += [Message("user", f"Question {n}, " + "long " * 20), Message("assistant", "Yes.")]
+        text = b"".join(prompts.piece(i) for i in prompts.chat_text([TOLD, *history], "Well?", room=300))
+        assert text.count(b"Question") < 16
+        begins.append(text[:80])
+    changes = sum(a != b for a, b in pairwise(begins))
+    assert 3 < changes <= len(begins) / 2.5
 
 
 def test_what_does_not_fit_even_alone_is_an_error(prompts: VoxtralPrompts) -> None:

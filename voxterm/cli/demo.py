@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         printing.print_talk(cast, talked)
         print(f"both sides of it: {arguments.out}")
-    printing.print_troubles(talked.troubles)
+    printing.print_told(talked)
     return 1 if talked.troubles else 0
 
 

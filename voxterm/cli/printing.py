@@ -15,7 +15,7 @@ from rich.text import Text
 from voxterm.audio.recording import RecordedMicrophone
 from voxterm.conversation import Cast, Conversation
 from voxterm.errors import one_line
-from voxterm.events import Event, Levels, Trouble, TurnFinished
+from voxterm.events import Event, Levels, TurnFinished
 from voxterm.headless import Talked
 from voxterm.latency import STAGES, Breakdown, summarize, within_target
 
@@ -64,8 +64,11 @@ def latency_table(turns: Sequence[Breakdown]) -> Table:
     return table
 
 
-def print_troubles(troubles: Sequence[Trouble]) -> None:
-    for trouble in troubles:
+def print_told(talked: Talked) -> None:
+    """What went wrong, and what else was worth knowing."""
+    for remark in talked.remarks:
+        print(f"voxterm: {remark.text}", file=sys.stderr)
+    for trouble in talked.troubles:
         turn = f"turn {trouble.turn}: " if trouble.turn else ""
         remedy = f"; {trouble.remedy}" if trouble.remedy else ""
         print(f"voxterm: {turn}{trouble.what}{remedy}", file=sys.stderr)

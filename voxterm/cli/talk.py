@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         printing.print_json(printing.talk_document(cast, talked))
     else:
         printing.print_talk(cast, talked)
-    printing.print_troubles(talked.troubles)
+    printing.print_told(talked)
     return 1 if talked.troubles else 0
 
 
@@ -45,7 +45,7 @@ async def _talk(
             files.enter_context(SoundWriter(arguments.out, LOUDSPEAKER_FILE_HZ)) if arguments.out else None
         )
         devices = Devices(microphone, RecordedLoudspeaker(clock, LOUDSPEAKER_FILE_HZ, writer), clock)
-        kept = kept_session(settings, cast, arguments.resume)
+        kept = kept_session(settings, cast, arguments.resume, persona_wins=True)
         files.callback(kept.close)
         conversation = Conversation(cast, devices, settings, kept.history(settings))
         with printing.talk_progress(conversation, microphone):

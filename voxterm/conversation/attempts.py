@@ -15,8 +15,8 @@ from voxterm.conversation.mouth import Mouth
 from voxterm.conversation.pause import PauseJudge
 from voxterm.conversation.reply import Reply
 from voxterm.conversation.track import Track
-from voxterm.engines.protocols import Understood
-from voxterm.events import Event
+from voxterm.engines.protocols import Notice, Understood
+from voxterm.events import Event, Remark, Trouble
 from voxterm.history import append_turn
 
 
@@ -40,6 +40,7 @@ class Attempts:
         self._track = track
         self._clock = clock
         self._tell = tell
+        self._noticed: Notice | None = None  # what an engine had to say at last
 
     def at_pause(self, exchange: Exchange, late: Sequence[Exchange], interrupted: Exchange | None) -> None:
         """Answer what was said so far, and have it judged whether that is all.
@@ -82,10 +83,21 @@ class Attempts:
         mouth: Mouth | None = None,
     ) -> None:
         mouth = mouth or self._mouth()
-        reply = exchange.reply = Reply(exchange.number, mouth, self._clock, self._tell, on_ending)
+        reply = Reply(exchange.number, mouth, self._clock, self._tell, on_ending, self._tell_notice)
+        exchange.reply = reply
         reply.start(understood, after=self.newest)
         self._track.mark(exchange.number, "asked", self._clock.now())
         self.newest = reply
+
+    def _tell_notice(self, notice: Notice) -> None:
+        """Once, though it comes with every attempt."""
+        if notice == self._noticed:
+            return
+        self._noticed = notice
+        if notice.is_trouble:
+            self._tell(Trouble(notice.what, notice.remedy, notice.category))
+        else:
+            self._tell(Remark(notice.what))
 
 
 def release(exchange: Exchange, may_speak: bool) -> None:

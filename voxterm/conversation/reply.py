@@ -34,7 +34,7 @@ from voxterm.engines.protocols import (
     Understood,
     WordMark,
 )
-from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady, Trouble
+from voxterm.events import Event, ReplyDelta, ReplyStarted, TranscriptReady
 from voxterm.history import SpokenReply
 from voxterm.latency import Stamps
 
@@ -58,6 +58,7 @@ class Reply:
         clock: Clock,
         tell: Callable[[Event], None],
         on_ending: Callable[[float | None], None] | None = None,
+        on_notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         """`on_ending` is told once how probable it is that the words end here; None where nobody can tell."""
         self.turn = turn
@@ -71,6 +72,7 @@ class Reply:
         self._clock = clock
         self._tell = tell
         self._on_ending = on_ending
+        self._on_notice = on_notice
         self._task: asyncio.Task[None] | None = None
         self._speaking: asyncio.Task[None] | None = None
         self._understood: Stream[Understood] | None = None
@@ -237,7 +239,7 @@ class Reply:
             self._say(TranscriptReady(self.turn, item.text))
             return []
         if isinstance(item, Notice):
-            self._say(Trouble(item.what, item.remedy, item.category, self.turn))
+            self._on_notice(item)  # at once: it holds whatever becomes of this attempt
             return []
         if not self._wanted or not isinstance(item, Delta) or not item.text:
             return []
@@ -264,17 +266,16 @@ class Reply:
                     continue  # another voice tries
 
     async def _fails(self, line: Line, after: Reply | None) -> bool:
-        """Speak a line; whether the voice failed before any of it was heard, and another is to try."""
-        written = self.playout.written
+        """Speak a line; whether the voice failed, and another is to say it from its beginning."""
+        begun = self.spoken.pieces
         stream = self._mouth.speak(line.spoken.text, line.other_voice)
         try:
             await self._speak_line(line, stream, after)
         except Exception as error:  # whatever a model raises
             await self._play(self._pacing.finish(_NOTHING))
             self.error = self._mouth.give_up(line.other_voice, error)
-            if self.playout.written > written and self.error is None:  # the next line is another's to speak
-                self._tell_hand_over(line)
-                return False
+            if self.spoken.pieces > begun and self.error is None:
+                self.spoken.drop_piece()
             return True
         finally:
             await stream.aclose()

@@ -73,11 +73,13 @@ class ReplyComplete:
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something that a person must know though the work goes on: what, and the remedy. Each is a sentence
-    without its full stop, as in `errors.VoxtermError`."""
+    without its full stop, as in `errors.VoxtermError`. An engine gives it with every answer for which it
+    holds; the same is told once."""
 
     what: str
     remedy: str = ""
     category: str = "engine"
+    is_trouble: bool = True  # False: good news
 
 
 Replied: TypeAlias = Delta | Notice
@@ -131,6 +133,9 @@ Precision: TypeAlias = Literal["float32", "bf16", "int8", "int4"]
 """What a model's weights are kept in; int8 and int4 are computed in bf16."""
 
 
+PRECISIONS: tuple[Precision, ...] = ("float32", "bf16", "int8", "int4")
+"""From the most bits to the fewest."""
+
 SHORTEST_CONTEXT_TOKENS = 1024
 """30 seconds of speech are 375 tokens, and something has to be left of the dialogue."""
 
@@ -143,11 +148,14 @@ class Placement:
     precision: Precision = "bf16"
     context_tokens: int = 4096  # prompt and answer together, for each row of the KV cache
 
-    def smaller(self) -> Placement | None:
-        """What to try where this did not fit after all: fewer bits, then a shorter context; None: nothing."""
-        fewer: Mapping[Precision, Precision] = {"float32": "bf16", "bf16": "int8", "int8": "int4"}
-        if self.precision in fewer:
-            return replace(self, precision=fewer[self.precision])
+    def smaller(self, offered: Sequence[Precision] = PRECISIONS) -> Placement | None:
+        """What to try where this did not fit after all: fewer bits, then a shorter context; None: nothing.
+
+        `offered`: what the weights can be kept in.
+        """
+        fewer = [one for one in offered if PRECISIONS.index(one) > PRECISIONS.index(self.precision)]
+        if fewer:
+            return replace(self, precision=fewer[0])
         halved = self.context_tokens // 2
         return replace(self, context_tokens=halved) if halved >= SHORTEST_CONTEXT_TOKENS else None
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from voxterm.engines.protocols import Delta, Engine, LanguageModel, LoadProgress, Message, Notice, Replied
 from voxterm.errors import EngineError
@@ -12,12 +13,19 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """How long the first is left alone after a failure: doubled with each further one in a row."""
 
 
+@runtime_checkable
+class Reloads(Protocol):
+    """A `LanguageModel` that can be loaded while somebody waits for a reply."""
+
+    def reload(self) -> Iterator[Delta]:
+        """As `load`, but soon given up, and with empty Deltas, so that it can be closed between two."""
+
+
 class SecondChoice:
     """A `LanguageModel` out of two, both of which it owns.
 
     A first that fails before its first word gives way for this reply, and is asked again in a later turn. One
-    that could not be loaded is loaded then. What failed, and that it is back, is told with a reply, and again
-    until a reply in which it was told has come to its end.
+    that could not be loaded is loaded then. What failed, or that it is back, is given with every reply.
     """
 
     def __init__(
@@ -31,7 +39,7 @@ class SecondChoice:
         self._wait_s = FIRST_WAIT_S  # after its next failure
         self._rests_until_s = 0.0  # as `now` counts
         self._failed = ""  # how, at last
-        self._untold: Notice | None = None
+        self._news: Notice | None = None
 
     @property
     def parts(self) -> Sequence[Engine]:
@@ -43,11 +51,13 @@ class SecondChoice:
         Raises:
             EngineLoadError: the second cannot be loaded.
         """
-        self._loaded, self._failed, self._untold = False, "", None
+        self._loaded, self._failed, self._news = False, "", None
         self._wait_s, self._rests_until_s = FIRST_WAIT_S, 0.0
         try:
-            self._load_first(progress)
+            self._first.load(progress)
+            self._loaded = True
         except EngineError as error:
+            self._first.close()
             self._give_way(error)
         self._second.load(progress)
 
@@ -77,22 +87,24 @@ class SecondChoice:
             if error is None:
                 return
             self._give_way(error)
-        yield from self._news()
+        if self._news:
+            yield self._news
         yield from self._second.reply(history)
-        self._untold = None
 
     def _by_first(self, history: Sequence[Message]) -> Generator[Replied, None, EngineError | None]:
         """The first's answer, or the error that left it without a word."""
         begun = False
         try:
-            self._load_first(lambda done_bytes, total_bytes: None)
+            if not self._loaded:
+                yield from self._reloading()
             answer = self._first.reply(history)
             try:
                 for item in answer:
                     if not begun and isinstance(item, Delta) and item.text:
                         begun = True
                         self._take_back()
-                        yield from self._news()
+                        if self._news:
+                            yield self._news
                     yield item
             finally:
                 if isinstance(answer, Generator):
@@ -101,34 +113,30 @@ class SecondChoice:
             if begun:
                 raise
             return error
-        self._untold = None
         return None
 
-    def _load_first(self, progress: LoadProgress) -> None:
-        if self._loaded:
-            return
+    def _reloading(self) -> Generator[Delta, None, None]:
+        """Load the first, or leave it closed."""
         try:
-            self._first.load(progress)
-        except EngineError:
-            self._first.close()
-            raise
-        self._loaded = True
+            if isinstance(self._first, Reloads):
+                yield from self._first.reload()
+            else:
+                self._first.load(lambda done_bytes, total_bytes: None)
+            self._loaded = True
+        finally:
+            if not self._loaded:
+                self._first.close()
 
     def _give_way(self, error: EngineError) -> None:
         """Leave the first alone for a while."""
         self._rests_until_s = self._now() + self._wait_s
         self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
-        if str(error) != self._failed:
-            self._failed = str(error)
-            remedy = "; ".join(filter(None, (f"{self._second.name} answers meanwhile", error.remedy)))
-            self._untold = Notice(error.what, remedy, error.category)
+        self._failed = str(error)
+        remedy = "; ".join(filter(None, (f"{self._second.name} answers meanwhile", error.remedy)))
+        self._news = Notice(error.what, remedy, error.category)
 
     def _take_back(self) -> None:
         """The first answers; that is news where it had failed."""
         if self._failed:
-            self._untold = Notice(f"{self._first.name} answers again")
+            self._news = Notice(f"{self._first.name} answers again", is_trouble=False)
         self._failed, self._wait_s = "", FIRST_WAIT_S
-
-    def _news(self) -> Generator[Notice, None, None]:
-        if self._untold:
-            yield self._untold

@@ -23,6 +23,7 @@ from voxterm.events import (
     Loading,
     PersonaChanged,
     Ready,
+    Remark,
     SpeechStarted,
     SpeedChanged,
     State,
@@ -248,16 +249,25 @@ def _dialogue(model: ScreenModel, event: Event, at: datetime) -> Dialogue:
     dialogue = model.dialogue
     if 0 < (getattr(event, "turn", None) or 0) <= model.cleared_to:
         return dialogue  # what comes late of a turn that was cleared away
-    if isinstance(event, Ready) and event.reason:
-        return (*dialogue, Notice(at, f"{event.profile}: {event.reason}", is_problem=False))
-    if isinstance(event, EchoChosen):
-        return (*dialogue, Notice(at, _echo_line(event), is_problem=False))
-    if isinstance(event, PersonaChanged):
-        who = event.name or "voxterm itself"
-        return (*dialogue, Notice(at, f"from here on {who} answers", is_problem=False))
     if isinstance(event, DialogueCleared):
         return (Notice(at, "cleared: the models begin anew", is_problem=False),)
+    if line := _line_of(event):
+        return (*dialogue, Notice(at, line, is_problem=False))
     return apply_to_dialogue(dialogue, event, at)
+
+
+def _line_of(event: Event) -> str:
+    """What the talk says of a fact that belongs to no turn; empty: nothing."""
+    match event:
+        case Ready(profile=profile, reason=reason) if reason:
+            return f"{profile}: {reason}"
+        case EchoChosen():
+            return _echo_line(event)
+        case Remark(text=text):
+            return text
+        case PersonaChanged(name=name):
+            return f"from here on {name or 'voxterm itself'} answers"
+    return ""
 
 
 def _echo_line(event: EchoChosen) -> str:

@@ -118,22 +118,26 @@ class TransformersLlm:
     def reply(self, history: Sequence[Message]) -> Iterator[Replied]:
         """Answer the last message of the history, the user's. Where that has no text there is no answer.
 
+        A Delta for each token, empty where nothing of it is said: it can be closed while it thinks.
+
         Raises:
             EngineError: the message is too long for its context, the model failed, or it thought and thought.
         """
         loaded = self._ready()
-        if not history or history[-1].role != "user" or not history[-1].text.strip():
+        if not history or history[-1].role != "user":
             return
         limit = min(self._settings.reply_tokens, int(LONGEST_REPLY * loaded.loop.capacity))
         ids = loaded.prompts.chat(history, loaded.loop.capacity - limit)
+        if not ids:
+            return
         text = TokenText(loaded.prompts.decode, loaded.prompts.hidden_ids)
         thoughts = ThinkingFilter(loaded.prompts.opening)
         has_spoken = False
         with closing(self._paced(loaded, ids, limit)) as tokens:
             for token in tokens:
-                if said := thoughts.push(text.take(token)):
-                    has_spoken = True
-                    yield Delta(said)
+                said = thoughts.push(text.take(token))
+                has_spoken = has_spoken or bool(said)
+                yield Delta(said)
         if said := thoughts.push(text.finish()) + thoughts.finish():
             yield Delta(said)
         elif thoughts.thinking and not has_spoken:

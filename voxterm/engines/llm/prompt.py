@@ -14,11 +14,8 @@ from typing import Any, TypeAlias
 
 from voxterm.engines.protocols import Message
 from voxterm.engines.thinking import ALL_MARKS
+from voxterm.engines.trimming import Turn, beginnings, turns_of
 from voxterm.errors import CheckpointError, EngineError
-
-BLOCKS = (8, 4, 2)
-"""So many of the oldest turns go at once, the most of these that leave half of the turns. The prompt then
-begins the same for several turns, and what the cache holds of it need not be computed again."""
 
 LENGTHS = 1024
 """Texts whose tokens need not be counted again in the next turn."""
@@ -29,7 +26,6 @@ NO_THINKING = {"enable_thinking": False, "thinking": False}
 CHAT_REMEDY = "name a chat model, like Qwen/Qwen3-4B-Instruct-2507: its name often holds Instruct or Chat"
 
 _Said: TypeAlias = dict[str, str]  # {"role": …, "content": …}
-_Turn: TypeAlias = list[_Said]  # the person's line, and the answer where there is one
 
 
 class ChatPrompts:
@@ -68,64 +64,39 @@ class ChatPrompts:
     def chat(self, history: Sequence[Message], room: int) -> list[int]:
         """Asks for the answer to the last message, in at most `room` ids: for that the oldest turns go.
 
+        No ids where that message has no words, or none but the template's own marks.
+
         Raises:
             EngineError: the last message alone takes more.
         """
-        system, turns = self._dialogue(history)
-        first = self._first_within(turns, room)
-        while True:
-            ids = self._encoded(system, turns[first:])
+        plain = [Message(message.role, self._plain(message.text)) for message in history]
+        if not plain or not plain[-1].text.strip():
+            return []
+        told = [message.text for message in plain if message.role == "system" and message.text.strip()]
+        turns = turns_of(plain)
+        ids: list[int] = []
+        for first in beginnings(turns, len(turns) - 1, self._length, room):
+            ids = self._encoded(told[-1] if told else "", turns[first:])
             if len(ids) <= room:
                 return ids
-            if first == len(turns) - 1:
-                what = f"what was said takes {len(ids)} tokens, and the model has room for {room}"
-                raise EngineError(what, "take shorter turns, or give it a longer context")
-            first = _next_block(first, len(turns) - 1)
-
-    def _dialogue(self, history: Sequence[Message]) -> tuple[str, list[_Turn]]:
-        """The system text, and the turns, each a person's and then the model's as most templates demand: what
-        comes before the person's first line is left out, and lines of one speaker in a row become one."""
-        system = ""
-        turns: list[_Turn] = []
-        for message in history:
-            text = self._plain(message.text)
-            if not text.strip():
-                continue
-            if message.role == "system":
-                system = text
-            elif turns and turns[-1][-1]["role"] == message.role:
-                turns[-1][-1]["content"] += f"\n{text}"
-            elif message.role == "user":
-                turns.append([{"role": "user", "content": text}])
-            elif turns:
-                turns[-1].append({"role": "assistant", "content": text})
-        return system, turns
+        what = f"what was said takes {len(ids)} tokens, and the model has room for {room}"
+        raise EngineError(what, "take shorter turns, or give it a longer context")
 
     def _plain(self, text: str) -> str:
         """The text with nothing in it that the model would take for a mark of the template's."""
         whole = text.encode("utf-8", "replace").decode()  # half a surrogate pair has no bytes
         return self._special.sub(" ", whole)
 
-    def _first_within(self, turns: Sequence[_Turn], room: int) -> int:
-        """The turn to begin with so that the texts alone fit: a bound that costs little to find."""
-        for first in range(len(turns) - 1, -1, -1):
-            for said in turns[first]:
-                room -= self._length(said["content"])
-            if room < 0:
-                return min(_next_block(first, len(turns) - 1), len(turns) - 1)
-        return 0
-
-    def _encoded(self, system: str, turns: Sequence[_Turn]) -> list[int]:
-        return self._ids(self._rendered(self._with_system(system, turns), asks=True))
+    def _encoded(self, system: str, turns: Sequence[Turn]) -> list[int]:
+        return self._ids(self._rendered(self._with_system(system, _alternating(turns)), asks=True))
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
         return ids
 
-    def _with_system(self, system: str, turns: Sequence[_Turn]) -> list[_Said]:
-        said = [dict(one) for turn in turns for one in turn]
+    def _with_system(self, system: str, said: list[_Said]) -> list[_Said]:
         if system and self._takes_system:
-            return [{"role": "system", "content": system}, *said]
+            return [_said("system", system), *said]
         if system:
             said[0]["content"] = f"{system}\n\n{said[0]['content']}"
         return said
@@ -163,6 +134,18 @@ class ChatPrompts:
         return frozenset([self._tokenizer.convert_tokens_to_ids(mark[0])] if mark else [])
 
 
+def _alternating(turns: Sequence[Turn]) -> list[_Said]:
+    """The lines, the person's and the model's by turns as most templates demand: those of one speaker in a
+    row become one."""
+    lines: list[_Said] = []
+    for message in (message for turn in turns for message in turn):
+        if lines and lines[-1]["role"] == message.role:
+            lines[-1]["content"] += f"\n{message.text}"
+        else:
+            lines.append(_said(message.role, message.text))
+    return lines
+
+
 def _said(role: str, content: str) -> _Said:
     return {"role": role, "content": content}
 
@@ -172,12 +155,3 @@ def _template_errors() -> tuple[type[Exception], ...]:
     from jinja2 import TemplateError
 
     return TemplateError, TypeError, ValueError, LookupError, AttributeError
-
-
-def _next_block(first: int, turns: int) -> int:
-    """The turn to begin with when `first` is too early, of so many that may be left out."""
-    for size in BLOCKS:
-        block = (first // size + 1) * size
-        if block - first <= (turns - first) // 2:
-            return block
-    return first + 1

@@ -12,7 +12,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import count
 from typing import TypeVar
 
@@ -34,7 +35,6 @@ that many who were sent away do not come back at one moment."""
 TAIL_LIMIT_S = 0.25
 """What a server may take to end its answer once the reply in it is whole."""
 
-WARM_UP_TOKENS = 16
 WARM_UP_LIMIT_S = 60.0
 """Ollama and LM Studio take a model up when it is first asked for."""
 
@@ -69,26 +69,36 @@ class OpenAiLanguageModel:
         Raises:
             EngineLoadError: it is away, refuses the key, or has no such model.
         """
-        self.close()
-        self._connection = Connection(self._server, self._settings.connect_timeout_s, self._now)
-        try:
-            self._model = _value_of(self._patiently(self._choose))
-        except EngineError as error:
-            self.close()
-            raise EngineLoadError(error.what, error.remedy) from None
+        _value_of(self._connecting(self._patiently(lambda: self._choose(self._settings.timeout_s))))
         progress(0, 0)
+
+    def reload(self) -> Iterator[Delta]:
+        """`load` for when somebody waits: one try, no longer than connect_timeout_s, and an empty Delta at
+        least every SLICE_S, so that it can be closed.
+
+        Raises:
+            EngineLoadError: as `load`.
+        """
+        yield from self._connecting(self._choose(self._settings.connect_timeout_s))
 
     def warm_up(self) -> None:
         """Have the server take up the model, and leave it a connection on which it has answered.
+
+        The whole answer is waited for: where the prompt begins with a thought, only its end tells of that.
 
         Raises:
             EngineError: it does not answer.
         """
         self._ready()
+        until_s = self._now() + WARM_UP_LIMIT_S
+        hello, most_tokens = [Message("user", "Hello.")], self._settings.reply_tokens
         try:
-            _value_of(self._adapting([Message("user", "Hello.")], WARM_UP_TOKENS, WARM_UP_LIMIT_S))
+            with closing(self._adapting(hello, most_tokens, WARM_UP_LIMIT_S)) as answer:
+                for item in answer:
+                    if item is not NOTHING_YET and self._now() >= until_s:  # it answers, and that is enough
+                        return
         except ServerError as failure:
-            if failure.kind not in ("empty", "refused"):  # some will not answer in so few tokens
+            if failure.kind not in ("empty", "refused"):  # it is there all the same
                 raise
 
     def close(self) -> None:
@@ -110,6 +120,19 @@ class OpenAiLanguageModel:
             return
         most_tokens, limit_s = self._settings.reply_tokens, self._settings.timeout_s
         yield from self._patiently(lambda: self._adapting(history, most_tokens, limit_s))
+
+    def _connecting(self, choose: Waiting[str]) -> Waiting[None]:
+        self.close()
+        self._opened = ""
+        self._connection = Connection(self._server, self._settings.connect_timeout_s, self._now)
+        try:
+            self._model = yield from choose
+        except GeneratorExit:
+            self.close()
+            raise
+        except EngineError as error:
+            self.close()
+            raise EngineLoadError(error.what, error.remedy) from None
 
     def _patiently(self, ask: Callable[[], Waiting[T]]) -> Waiting[T]:
         """Ask, and again after failures that may pass, as long as the person's patience may last."""
@@ -163,8 +186,11 @@ class OpenAiLanguageModel:
     def _adapts(self, failure: ServerError, history: Sequence[Message]) -> Waiting[bool]:
         if failure.kind != "model":
             return self._question.learn(failure, history)
-        before, self._model = self._model, (yield from self._choose())
-        return self._model != before  # it was started anew, with another model
+        before, self._model = self._model, (yield from self._choose(self._settings.timeout_s))
+        if self._model == before:
+            return False
+        self._opened = ""
+        return True  # it was started anew, with another model
 
     def _answer(self, history: Sequence[Message], most_tokens: int, limit_s: float) -> Waiting[None]:
         """One request and its answer."""
@@ -184,11 +210,11 @@ class OpenAiLanguageModel:
             yield Delta(rest)
         text.check_said(self._server, most_tokens)
 
-    def _choose(self) -> Waiting[str]:
+    def _choose(self, limit_s: float) -> Waiting[str]:
         """The model to ask: the one of the settings, else the first that the server has."""
         wanted = self._settings.model
         try:
-            known = yield from self._ready().models(self._settings.timeout_s)
+            known = yield from self._ready().models(limit_s)
         except ServerError as failure:
             if wanted and failure.kind == "model":  # it does not tell which it has
                 return wanted
@@ -238,8 +264,7 @@ def _read(
             chunk = yield from connection.next_chunk(stream, left_s)
             if chunk is None:
                 return
-            if words := text.take(chunk):
-                yield Delta(words)
+            yield Delta(text.take(chunk))  # empty while it thinks: chunks may come faster than slices end
     finally:
         connection.end(stream)
 

@@ -24,9 +24,10 @@ class ReplyText:
 
     @property
     def opened(self) -> str:
-        """The mark of a thought that was ended and never begun: the prompt must have begun it."""
-        pairs = PAIRS.items()
-        return next((opener for opener, end in pairs if end in self._raw and opener not in self._raw), "")
+        """The mark of a thought that was ended and never begun: the prompt must have begun it. The one that
+        it was taken to begin with stays that, where its end came."""
+        ended = [opener for opener, end in PAIRS.items() if end in self._raw]
+        return next((opener for opener in ended if opener == self._opened or opener not in self._raw), "")
 
     def take(self, chunk: object) -> str:
         """What of a chunk is said. Chunks without choices tell of other things, such as the usage."""
@@ -48,8 +49,9 @@ class ReplyText:
 
     def finish(self) -> str:
         """What waited for more. A model that was taken to think first, and did not, is heard now."""
-        if self._opened and not self.opened and self.ending == "stop":
-            return self._spoken(self._raw)
+        if self._opened and PAIRS[self._opened] not in self._raw and self.ending == "stop":
+            self._filter = ThinkingFilter()
+            return self._spoken(self._filter.push(self._raw) + self._filter.finish())
         return self._spoken(self._filter.finish())
 
     def check_said(self, server: Server, most_tokens: int) -> None:

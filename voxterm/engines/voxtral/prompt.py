@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from voxterm.engines.protocols import HEARING_RATE_HZ, Message
+from voxterm.engines.trimming import Turn, beginnings, turns_of
 from voxterm.engines.voxtral.turn import ends_sentence
 from voxterm.errors import CheckpointError, ConfigError, EngineError
 
@@ -25,10 +26,6 @@ AUDIO_ID = 24
 END_OF_TEXT_ID = 2
 TOKENS_PER_WINDOW = 375
 """The encoder makes 1500 frames of a window of 30 s, and four of them are one token."""
-
-BLOCK_TURNS = 8
-"""Where many turns are left, the oldest go so many at a time: the prompt then begins the same for several
-turns, and what the cache holds of it need not be computed again."""
 
 SILENCE_SAMPLES = 1600  # the encoder pads it to a window
 
@@ -75,27 +72,20 @@ class VoxtralPrompts:
         return [token_id for token_id in range(size) if ends_sentence(self.piece(token_id))]
 
     def _fitted(self, history: Sequence[Message], latest: Any, windows: int, room: int) -> list[int]:
-        opening, turns = _opening(history), _turns(history)
-        first = self._first_within(turns, room)
-        while True:
+        plain = [Message(message.role, _encodable(message.text)) for message in history]
+        opening, turns = _opening(plain), turns_of(plain)
+        ids: list[int] = []
+        for first in beginnings(turns, len(turns), self._length, room):
             ids = _widened(self._encoded(opening, turns[first:], latest), windows)
             if len(ids) <= room:
                 return ids
-            if first == len(turns):
-                what = f"the turn takes {len(ids)} tokens, and Voxtral has room for {max(room, 0)}"
-                raise EngineError(what, "take shorter turns, or give it a longer context")
-            first = _next_block(first, len(turns))
+        what = f"the turn takes {len(ids)} tokens, and Voxtral has room for {max(room, 0)}"
+        raise EngineError(what, "take shorter turns, or give it a longer context")
 
-    def _first_within(self, turns: Sequence[Sequence[Message]], room: int) -> int:
-        """The turn to begin with so that the texts alone fit: a bound that costs little to find."""
-        encode = self._tokenizer.instruct_tokenizer.tokenizer.encode
-        for first in range(len(turns) - 1, -1, -1):
-            room -= sum(len(encode(message.text, bos=False, eos=False)) for message in turns[first])
-            if room < 0:
-                return _next_block(first, len(turns))
-        return 0
+    def _length(self, text: str) -> int:
+        return len(self._tokenizer.instruct_tokenizer.tokenizer.encode(text, bos=False, eos=False))
 
-    def _encoded(self, opening: str, turns: Sequence[Sequence[Message]], latest: Any) -> list[int]:
+    def _encoded(self, opening: str, turns: Sequence[Turn], latest: Any) -> list[int]:
         from mistral_common.protocol.instruct.chunk import TextChunk
         from mistral_common.protocol.instruct.messages import AssistantMessage, UserMessage
         from mistral_common.protocol.instruct.request import ChatCompletionRequest
@@ -165,25 +155,9 @@ def _widened(ids: list[int], windows: int) -> list[int]:
 def _opening(history: Sequence[Message]) -> str:
     """What stands before the first message of the person, a blank line included."""
     told = " ".join(message.text.strip() for message in history if message.role == "system")
-    text = told.encode("utf-8", "replace").decode()
-    return f"{text}\n\n" if text else ""
+    return f"{told}\n\n" if told else ""
 
 
-def _turns(history: Sequence[Message]) -> list[list[Message]]:
-    """The history in turns that each begin with the person; what comes before the first one is left out."""
-    turns: list[list[Message]] = []
-    for message in history:
-        text = message.text.encode("utf-8", "replace").decode()  # half a surrogate pair has no bytes
-        if not text.strip():
-            continue
-        if message.role == "user":
-            turns.append([])
-        if turns and message.role != "system":
-            turns[-1].append(Message(message.role, text))
-    return turns
-
-
-def _next_block(first: int, turns: int) -> int:
-    """The turn to begin with when `first` is too early: by a block, while that leaves half of the turns."""
-    block = (first // BLOCK_TURNS + 1) * BLOCK_TURNS
-    return block if block - first <= (turns - first) // 2 else first + 1
+def _encodable(text: str) -> str:
+    """The text with a question mark for half a surrogate pair, which has no bytes."""
+    return text.encode("utf-8", "replace").decode()
