@@ -239,6 +239,13 @@ class TestLayers:
         assert settings.speech.voice == "7"
         assert settings.turns.pause_ms == 250
 
+    def test_a_choice_among_numbers_is_taken_from_a_text(self) -> None:
+        flags = {"engines.voxtral_realtime.delay_ms": "960", "engines.orpheus.first_chunk_frames": "1"}
+        engines = load(flags=flags).settings.engines
+        assert (engines.voxtral_realtime.delay_ms, engines.orpheus.first_chunk_frames) == (960, 1)
+        wrong = refused(flags={"engines.voxtral_realtime.delay_ms": "961"})
+        assert 'delay_ms is "961"; it takes 80 or 160' in wrong
+
     def test_a_device_number_in_quotes_is_a_name(self, tmp_path: Path) -> None:
         assert (
             load(written(tmp_path, '[audio]\nmicrophone = "3"\nloudspeaker = 3\n')).settings.audio.microphone

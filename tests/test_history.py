@@ -275,21 +275,17 @@ def test_a_resumed_dialogue_is_the_one_that_was_left() -> None:
     assert History.resumed(turns, limit_turns=2).messages() == live.messages() != ()
 
 
-class TestAPieceThatWasBrokenOff:
-    def test_counts_as_said_once_the_next_one_is_heard(self) -> None:
-        reply = SpokenReply(text="one two three four")
-        reply.begin_piece(Piece("one two", 0, 7), 0)
-        reply.piece_samples(1000)
-        reply.begin_piece(Piece("three four", 8, 18), 1000)
-        reply.piece_samples(3000)
-        reply.end_piece()
-        assert reply.heard_text(4000) == "one two three four"
-
-    def test_is_forgotten_where_it_gave_no_sound(self) -> None:
-        """Else nothing that another voice says after it would ever count as heard."""
-        reply = SpokenReply(text="one two")
-        for samples in (0, 1000):
-            reply.begin_piece(Piece("one two", 0, 7), 0)
-            reply.piece_samples(samples)
-        reply.end_piece()
-        assert reply.heard_text(1000) == "one two"
+def test_a_piece_that_broke_off_is_heard_when_it_is_said_anew() -> None:
+    reply = SpokenReply(text="one two three four")
+    reply.begin_piece(Piece("one two", 0, 7), 0)
+    reply.piece_samples(1000)
+    reply.drop_piece()
+    assert reply.heard_text(1000) == ""
+    reply.begin_piece(Piece("one two", 0, 7), 1000)
+    reply.piece_samples(2000)
+    reply.end_piece()
+    reply.begin_piece(Piece("three four", 8, 18), 3000)
+    reply.piece_samples(3000)
+    reply.end_piece()
+    assert reply.heard_text(3000).startswith("one two")
+    assert reply.heard_text(6000) == "one two three four"

@@ -12,6 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
@@ -222,11 +223,21 @@ def _checked(kind: Any, raw: Any, place: str, lifts_text: bool) -> Any:
     adapter: TypeAdapter[Any] = TypeAdapter(kind, config=STRICT)
     try:
         if lifts_text and isinstance(raw, str):
-            return adapter.validate_strings(raw)
+            return _lifted(adapter, raw)
         return adapter.validate_python(raw)
     except ValidationError:
         takes = _takes(adapter.json_schema())
         raise ConfigError(f"{place} is {_short(raw)}", f"it takes {takes}") from None
+
+
+def _lifted(adapter: TypeAdapter[Any], text: str) -> Any:
+    """A text as what its key takes. A choice among numbers is found only as the number that it is."""
+    try:
+        return adapter.validate_strings(text)
+    except ValidationError:
+        with suppress(ValueError):  # one of pydantic's is a ValueError too
+            return adapter.validate_python(json.loads(text))
+        raise
 
 
 def _takes(schema: Mapping[str, Any]) -> str:

@@ -41,8 +41,8 @@ class Watch:
         open_nvml: Callable[[], Nvml] = Nvml,
         root: Path = Path("/"),
     ) -> None:
-        """`engines` gives those under way, of which some may be placed and paced; `device` is where
-        most of them are: what is held elsewhere is not told."""
+        """`engines` gives those under way, of which some may be placed and paced; What is held
+        elsewhere than on `device` is not told."""
         self._engines = engines
         self._device = device
         self._environ = environ

@@ -92,22 +92,25 @@ class SpokenReply:
     def append_text(self, delta: str) -> None:
         self.text += delta
 
+    @property
+    def pieces(self) -> int:
+        """How many were begun."""
+        return len(self._pieces)
+
     def begin_piece(self, piece: Piece, at_sample: int, tag_places: Sequence[int] = ()) -> None:
         """The next samples speak this piece; its first is the reply's `at_sample`.
 
-        One before that was broken off counts as said, since what was heard of a reply has no gaps; one that
-        gave no sound is forgotten.
         `tag_places`: where in `piece.text` tags are spoken beside the words, like "<laugh>".
         """
-        if self._pieces and not self._pieces[-1].samples:
-            self._pieces.pop()
-        if self._pieces:
-            self._pieces[-1].complete = True
         source: Sequence[int] = piece.came_from
         if not source:
             stretch = (piece.end - piece.start) / max(1, len(piece.text))
             source = [piece.start + int(index * stretch) for index in range(len(piece.text))]
         self._pieces.append(_SpokenPiece(piece, source, at_sample, tag_places))
+
+    def drop_piece(self) -> None:
+        """The current piece broke off, and will be said anew from its beginning."""
+        self._pieces.pop()
 
     def add_marks(self, marks: Sequence[WordMark], rate_hz: int) -> None:
         """Words of the current piece, in order: positions in `piece.text`, seconds after its first sample.

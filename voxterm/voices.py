@@ -20,6 +20,7 @@ from typing import Any
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Voice
 from voxterm.errors import VoiceError
+from voxterm.language import primary
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -95,14 +96,14 @@ class Catalogue:
         Raises:
             VoiceError: there is no such voice, or the engine does not know its language.
         """
+        own = self.for_engine(engine)
         if name == AUTO:
-            return self.find(ENGINES[engine].first_voice), ""
+            return self._first(engine, own)
         voice = self.find(name)
         if voice.engine == engine:
             return voice, ""
-        own = self.for_engine(engine)
         exact = (other for other in own if other.language == voice.language)
-        near = (other for other in own if _primary(other.language) == _primary(voice.language))
+        near = (other for other in own if primary(other.language) == primary(voice.language))
         other = next(exact, None) or next(near, None)
         if other is None:
             names = ", ".join(other.name for other in own[:5])
@@ -111,6 +112,13 @@ class Catalogue:
                 f"choose a voice of {engine}, such as {names}",
             )
         return other, f'the voice "{name}" is one of {voice.engine}; {other.name} speaks in its place'
+
+    def _first(self, engine: str, own: Sequence[Voice]) -> tuple[Voice, str]:
+        """The engine's first voice, or the first one that is there; and then why, in words."""
+        first = ENGINES[engine].first_voice
+        if first in self.voices or not own:
+            return self.find(first), ""
+        return own[0], f'there is no voice "{first}"; {own[0].name} speaks in its place'
 
     def for_engine(self, engine: str) -> tuple[Voice, ...]:
         """The voices of one engine, in the order of their files."""
@@ -204,17 +212,12 @@ def _is_of(language: str, wanted: str) -> bool:
 
 def _languages(voices: Sequence[Voice]) -> list[str]:
     """Each once, those with most voices first."""
-    return [language for language, _ in Counter(_primary(voice.language) for voice in voices).most_common()]
+    return [language for language, _ in Counter(primary(voice.language) for voice in voices).most_common()]
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(list(known)[:8])}"
-
-
-def _primary(language: str) -> str:
-    """The language without its region: "en" of "en-US"."""
-    return language.partition("-")[0].lower()
 
 
 def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from voxterm.cli.casting import cast_of
-from voxterm.config import Settings, TurnSettings
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from voxterm.cli.casting import cast_of, casting_of, wishes_of
+from voxterm.cli.transcribe import hearing
+from voxterm.config import DialogueSettings, PersonaSettings, Settings, SpeechSettings, TurnSettings
+from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.openai import OpenAiSettings
+from voxterm.engines.declared.whisper import WhisperSettings
+from voxterm.errors import EngineLoadError
+from voxterm.gpu import GB, Ram
+from voxterm.plan import Machine, imagined_machine, plan_for, playing
 from voxterm.voices import Catalogue, voices_folder
 
 
@@ -21,3 +34,84 @@ def test_the_turn_detector_is_the_choice_of_the_settings() -> None:
     assert detector.name == "smart turn"
     without = Settings(profile="embedded", turns=TurnSettings(detector="none"))
     assert cast_of(without).detector is None
+
+
+def test_one_broken_voice_takes_no_profile_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these would have: what is planned asks for the first voice of every engine."""
+    folder = tmp_path / "voices"
+    shutil.copytree(voices_folder(), folder)
+    for file in ("orpheus-en-tara.toml", "kokoro.toml", "espeak.toml"):
+        text = (folder / file).read_text(encoding="utf-8")
+        (folder / file).write_text(text.replace("description", "descripton", 1), encoding="utf-8")
+    monkeypatch.setattr("voxterm.cli.casting.voices_folder", lambda: folder)
+    cast = cast_of(Settings(profile="embedded"))
+    assert [problem.what.rpartition("/")[2].partition(",")[0] for problem in cast.problems] == [
+        "espeak.toml",
+        "kokoro.toml",
+        "orpheus-en-tara.toml",
+    ]
+    assert cast.voice.engine == "espeak"
+    assert any("speaks in its place" in note for note in cast.notes)
+    assert wishes_of(Settings()).checkpoints["orpheus"].startswith("canopylabs/")
+
+
+def own_profile(*engines: str, second_choice: str = "") -> Settings:
+    server = OpenAiSettings(base_url="http://127.0.0.1:9/v1", second_choice=second_choice)
+    return Settings(profile="mine", profiles={"mine": list(engines)}, engines=EngineSettings(openai=server))
+
+
+def test_a_second_choice_without_room_is_the_embedded_one() -> None:
+    """It was left out, so that with the server away each turn ended in an error."""
+    wishes = wishes_of(own_profile("pocketsphinx", "openai", "espeak", second_choice="llm"))
+    small = Machine(None, "there is no GPU", Ram(3 * GB, 3 * GB, 0), 10e9)
+    plan = plan_for("mine", wishes, {"HF_HOME": "/nonexistent"}, small)
+    assert playing(plan, wishes).second_choices == ("eliza",)
+
+
+def test_the_packages_of_a_second_choice_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = {"llm": ("jinja2>=3.1.6",)}
+    settings = own_profile("pocketsphinx", "openai", "espeak", second_choice="llm")
+    wishes = replace(wishes_of(settings), lacking=lacking)
+    monkeypatch.setattr("voxterm.cli.casting.wishes_of", lambda settings: wishes)
+    with pytest.raises(EngineLoadError, match="LLM needs jinja2"):
+        cast_of(settings)
+
+
+def test_an_engine_whose_packages_are_too_old_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = own_profile("voxtral_realtime", "eliza", "espeak")
+    old = {"voxtral_realtime": ("transformers>=5.2 (4.57.1 is installed)",)}
+    wishes = replace(wishes_of(settings), lacking=old)
+    monkeypatch.setattr("voxterm.cli.casting.wishes_of", lambda settings: wishes)
+    casting = casting_of(settings)
+    needs = "Voxtral Realtime needs transformers>=5.2 (4.57.1 is installed); Whisper takes its place"
+    assert casting.notes == (needs,)
+    assert "voxtral_realtime" not in casting.profile.engines
+
+
+def test_whisper_needs_what_its_back_end_needs(tmp_path: Path) -> None:
+    """A checkpoint for CTranslate2 is none for torch, and the other way round."""
+    (tmp_path / "config.json").write_text('{"lang_ids": [50259]}')
+    (tmp_path / "model.bin").write_bytes(b"0123456789")
+    states = {}
+    for backend in ("transformers", "faster_whisper"):
+        whisper = WhisperSettings(checkpoint=str(tmp_path), backend=backend)
+        settings = Settings(
+            profiles={"mine": ["whisper", "eliza", "espeak"]}, engines=EngineSettings(whisper=whisper)
+        )
+        plan = plan_for("mine", wishes_of(settings), {}, imagined_machine(80 * GB))
+        states[backend] = bool(plan.missing)
+    assert states == {"transformers": True, "faster_whisper": False}
+
+
+def test_a_persona_hides_no_note_about_a_voice_that_was_asked_for() -> None:
+    asked = Settings(profile="embedded", speech=SpeechSettings(voice="tara"))
+    personas = {"teller": PersonaSettings(prompt="You tell.", voice="leo")}
+    dialogue = DialogueSettings(persona="teller", personas=personas)
+    for settings in (asked, asked.model_copy(update={"dialogue": dialogue})):
+        assert any('the voice "tara"' in note for note in cast_of(settings).notes)
+
+
+def test_to_transcribe_only_what_hears_is_needed() -> None:
+    """It asked a server that was away, and loaded a language model for nothing."""
+    cast = cast_of(own_profile("pocketsphinx", "openai", "espeak"))
+    assert hearing(cast.understanding).name == "pocketsphinx"

@@ -249,3 +249,27 @@ def test_in_a_room_the_microphone_hears_the_tone(home: Path) -> None:
     assert found["tone"]["verdict"] == "ok", found["tone"]
     assert found["echo"]["remedy"] == "use headphones"
     assert float(abs(recording.speaker).max()) == pytest.approx(0.1, rel=0.1), "calm: -20 dBFS"
+
+
+def test_a_server_is_asked_before_it_is_said_that_the_profile_runs(command: Command, home: Path) -> None:
+    config = home / "own.toml"
+    config.write_text(
+        '[profiles]\nmine = ["pocketsphinx", "openai", "espeak"]\n'
+        '[engines.openai]\nbase_url = "http://127.0.0.1:9/v1"\ntries = 1\n'
+    )
+    code, page = command(profile="mine", config=config)
+    assert code == 1
+    assert "no server answers at http://127.0.0.1:9/v1" in " ".join(page.split())
+    config.write_text(config.read_text() + 'second_choice = "eliza"\n')
+    code, page = command(profile="mine", config=config)
+    assert code == 0, "another answers while it is away"
+    assert "no server answers" in " ".join(page.split())
+
+
+def test_a_persona_that_is_not_there_is_found(command: Command, home: Path) -> None:
+    config = home / "own.toml"
+    config.write_text('[dialogue]\npersona = "tuter"\n')
+    code, page = command(profile="embedded", config=config)
+    assert code == 1
+    assert '"tuter"' in page
+    assert "tutor" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -358,3 +358,12 @@ def test_what_was_kept_before_still_is(settings: Settings) -> None:
     assert (kept.last_turn, kept.past) == (0, [])
     kept.close()
     assert not all_ids(settings)
+
+
+def test_a_persona_named_for_a_session_that_is_resumed_stays_with_it(settings: Settings) -> None:
+    old = stored_session(settings, "long ago", persona="tutor")
+    expert = replace(CAST, personality=Personality(name="expert"))
+    for persona_wins, persona in ((False, "tutor"), (True, "expert"), (False, "expert")):
+        kept = kept_session(settings, expert, old, persona_wins=persona_wins)
+        assert kept.persona == persona
+        kept.close()

@@ -156,3 +156,17 @@ async def test_without_its_turn_detector_a_conversation_goes_on_and_says_so(
     assert trouble.what == error.what
     assert trouble.remedy.startswith(error.remedy)
     assert trouble.remedy.endswith("turns end by the pause and the words alone")
+
+
+def test_an_engine_that_offers_few_precisions_is_not_tried_in_others() -> None:
+    """Kokoro computes in float32 whatever it is told: it would be loaded eight times, each an untrue line."""
+
+    class Kokoro(Model):
+        precisions = ("float32", "bf16")
+
+    model, told = Kokoro(9), list[Event]()
+    model.placement = Placement("cuda:0", "float32", 2048)
+    with pytest.raises(EngineMemoryError):
+        load_engine(model, told.append)
+    assert [tried.precision for tried in model.tried] == ["float32", "bf16"]
+    assert sum(isinstance(event, Trouble) for event in told) == 1

@@ -133,7 +133,7 @@ def _check_architecture(name: str, config: Mapping[str, Any], wanted: Collection
     if wanted and not set(found or [""]) & set(wanted):
         raise CheckpointError(
             f"{name} holds {' or '.join(found) or 'a model that its config.json does not name'}"
-            f" where {' or '.join(filter(None, wanted))} is needed",
+            f" where {' or '.join(filter(None, wanted)) or 'one for CTranslate2'} is needed",
             "name a checkpoint of the right model",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from voxterm.engines.protocols import Voice
 from voxterm.engines.registry import Profile
 from voxterm.errors import EngineLoadError, VoiceError
 from voxterm.gpu import parse_size
-from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for
+from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for, playing
 from voxterm.voices import Catalogue, voices_folder
 
 WITHOUT_PACKAGES = "the packages of the speech models are not installed"
@@ -47,7 +48,8 @@ def cast_of(settings: Settings) -> Cast:
     voice, note = catalogue.voice_for(settings.speech.voice, profile.synthesizer)
     personalities = personalities_of(settings, catalogue, profile.synthesizer)
     personality = personalities[settings.dialogue.persona]
-    if voice.name == personality.voice:
+    persona = settings.dialogue.personas.get(settings.dialogue.persona)
+    if persona and persona.voice == settings.speech.voice:
         note = ""  # nobody asked for the other one by name: a persona goes with any engine
     own = _with_checkpoint_of(voice, settings.engines)
     given_up = plan.gives_up if plan.profile != EMBEDDED else ()
@@ -81,9 +83,7 @@ def casting_of(settings: Settings) -> Casting:
         able, notes = _able(wanted, wishes.lacking)
         wishes = replace(wishes, profiles={**wishes.profiles, able.name: able})
     plan = plan_for(settings.profile, wishes, os.environ)
-    profile = wishes.profiles[plan.profile]
-    absent = {engine.name for engine in profile.declared if engine.model} - set(plan.placements)
-    return Casting(profile.without(absent), plan, notes)
+    return Casting(playing(plan, wishes), plan, notes)
 
 
 def wishes_of(settings: Settings) -> Wishes:
@@ -104,7 +104,11 @@ def wishes_of(settings: Settings) -> Wishes:
             name: place for engine in models for name, place in _checkpoints(engine, settings).items()
         },
         profiles=registry.profiles(settings.profiles, settings.engines),
-        lacking={engine.name: lines for engine in ENGINES.values() if (lines := engine.lacking())},
+        lacking={
+            name: lines
+            for name, engine in registry.engines_of(settings.engines).items()
+            if (lines := engine.lacking())
+        },
     )
 
 
@@ -125,19 +129,20 @@ def _checkpoints(engine: Declaration, settings: Settings) -> dict[str, str]:
     if engine.model is None:
         return {}
     section = getattr(settings.engines, engine.name)
-    found = {engine.name: section.checkpoint or _voice_of(engine.name, settings).checkpoint}
+    found = {engine.name: section.checkpoint or _checkpoint_of_voice(engine, settings)}
     if engine.model.codec:
         found[engine.model.codec_name] = section.codec
     return found
 
 
-def _voice_of(engine: str, settings: Settings) -> Voice:
-    """Who would speak with this synthesizer."""
+def _checkpoint_of_voice(engine: Declaration, settings: Settings) -> str:
+    """The checkpoint of who would speak with this synthesizer."""
+    assert engine.model is not None
     catalogue = Catalogue.read(voices_folder())
-    try:
-        return catalogue.voice_for(settings.speech.voice, engine)[0]
-    except VoiceError:  # `cast_of` says so, if it is this engine that is to speak
-        return catalogue.voice_for(AUTO, engine)[0]
+    for wanted in (settings.speech.voice, AUTO):
+        with suppress(VoiceError):  # `cast_of` says so, if it is this engine that is to speak
+            return catalogue.voice_for(wanted, engine.name)[0].checkpoint
+    return engine.model.checkpoint
 
 
 def _with_checkpoint_of(voice: Voice, engines: EngineSettings) -> EngineSettings:
@@ -157,17 +162,16 @@ def _able(profile: Profile, lacking: Mapping[str, tuple[str, ...]]) -> tuple[Pro
         EngineLoadError: an engine cannot run, and none takes its place.
     """
     notes: list[str] = []
-    engines = []
-    for name in profile.engines:
-        engine = ENGINES[name]
-        lines = lacking.get(name, ())
-        if lines and engine.gives_way_to and engine.gives_way_to not in lacking:
+
+    def able(name: str) -> str:
+        engine, lines = ENGINES[name], lacking.get(name, ())
+        if not lines:
+            return name
+        if engine.gives_way_to and engine.gives_way_to not in lacking:
             other = ENGINES[engine.gives_way_to]
             notes.append(f"{engine.title} needs {', '.join(lines)}; {other.title} takes its place")
-            engines.append(other.name)
-            continue
-        if lines:
-            what = f"{engine.title} needs packages that are not installed: {', '.join(lines)}"
-            raise EngineLoadError(what, INSTALL_PACKAGES)
-        engines.append(name)
-    return replace(profile, engines=tuple(engines)), tuple(notes)
+            return other.name
+        raise EngineLoadError(f"{engine.title} needs {', '.join(lines)}", INSTALL_PACKAGES)
+
+    engines, second = (tuple(map(able, names)) for names in (profile.engines, profile.second_choices))
+    return replace(profile, engines=engines, second_choices=second), tuple(notes)

@@ -14,12 +14,15 @@ from rich.text import Text
 from voxterm.cli import printing
 from voxterm.cli.casting import wishes_of
 from voxterm.cli.parser import setting_flags
+from voxterm.cli.personas import with_persona
 from voxterm.config import Settings, load_settings
 from voxterm.doctor.examination import Asked, Report, examine
 from voxterm.doctor.facts import Facts
 from voxterm.doctor.finding import GROUPS, Finding, Verdict
-from voxterm.errors import ConfigError
+from voxterm.errors import InputError
+from voxterm.personality import personalities
 from voxterm.tui.terminal.safe_text import safe_line
+from voxterm.voices import Catalogue, voices_folder
 
 SIGNS: Mapping[Verdict, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -42,6 +45,7 @@ def examine_and_print(arguments: argparse.Namespace) -> int:
         wishes_of,
         config_file=arguments.config,
         settings_error=error,
+        voice_problems=Catalogue.read(voices_folder()).problems,
         with_sound=not arguments.no_sound,
         before_sound=_say_what_comes,
     )
@@ -53,7 +57,7 @@ def examine_and_print(arguments: argparse.Namespace) -> int:
     return 0 if report.can_run else 1
 
 
-def _settings(arguments: argparse.Namespace) -> tuple[Settings, ConfigError | None]:
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, InputError | None]:
     """The settings in force; where a file or a variable is wrong, the defaults under the flags.
 
     Raises:
@@ -61,8 +65,10 @@ def _settings(arguments: argparse.Namespace) -> tuple[Settings, ConfigError | No
     """
     flags = setting_flags(arguments)
     try:
-        return load_settings(arguments.config, flags, os.environ).settings, None
-    except ConfigError as error:
+        settings = load_settings(arguments.config, flags, os.environ).settings
+        personalities(settings.dialogue)  # refuses a language that nobody knows
+        return with_persona(settings, flags), None
+    except InputError as error:
         return load_settings(None, flags, NO_LAYERS).settings, error
 
 

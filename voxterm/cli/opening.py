@@ -29,7 +29,7 @@ async def open_conversation(settings: Settings, resume: str | None, things: Asyn
         StoreError: the folder of the sessions cannot be used.
     """
     cast = await asyncio.to_thread(cast_of, settings)
-    kept = await asyncio.to_thread(kept_session, settings, cast, resume)
+    kept = await asyncio.to_thread(kept_session, settings, cast, resume, persona_wins=True)
     sittings = Sittings(kept, settings, cast)
     things.callback(sittings.close)
     devices = devices_of(settings)
@@ -50,8 +50,9 @@ async def open_conversation(settings: Settings, resume: str | None, things: Asyn
 
 
 def _device_of(cast: Cast) -> str:
-    devices = (engine.placement.device for engine in cast.engines() if isinstance(engine, PlacedEngine))
-    return next(devices, "cpu")
+    """The GPU, where an engine is on one."""
+    devices = [engine.placement.device for engine in cast.engines() if isinstance(engine, PlacedEngine)]
+    return next((device for device in devices if device != "cpu"), "cpu")
 
 
 def _voices(cast: Cast, needs: VoiceNeeds) -> list[VoiceChoice]:

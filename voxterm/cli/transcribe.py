@@ -15,13 +15,14 @@ from voxterm.cli import printing
 from voxterm.cli.casting import cast_of
 from voxterm.cli.wiring import headless_settings_of
 from voxterm.config import TurnSettings
-from voxterm.conversation import Cast
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     Samples,
     SpeechLanguageModel,
+    Transcriber,
     Transcript,
     VoiceActivityDetector,
+    parts_of,
 )
 from voxterm.turns import Ended, Opened, TurnMachine
 
@@ -40,13 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
     samples = read_audio(arguments.file)
     cast = cast_of(settings)
     printing.print_notes(cast)
-    segments = _transcribed(cast, settings.turns, samples)
+    hears = hearing(cast.understanding)
+    segments = _transcribed(cast.vad, hears, settings.turns, samples)
     text = " ".join(segment.text for segment in segments)
     if arguments.json:
         printing.print_json(
             {
                 "file": str(arguments.file),
-                "engine": cast.understanding.name,
+                "engine": hears.name,
                 "text": text,
                 "segments": [
                     {"begin_s": s.begin / HEARING_RATE_HZ, "end_s": s.end / HEARING_RATE_HZ, "text": s.text}
@@ -59,19 +61,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _transcribed(cast: Cast, settings: TurnSettings, samples: Samples) -> list[Segment]:
+def hearing(understanding: SpeechLanguageModel) -> Transcriber | SpeechLanguageModel:
+    """What of it hears: of two engines the one, of a single model all."""
+    first = parts_of(understanding)[0]
+    return first if isinstance(first, Transcriber) else understanding
+
+
+def _transcribed(
+    vad: VoiceActivityDetector,
+    hears: Transcriber | SpeechLanguageModel,
+    settings: TurnSettings,
+    samples: Samples,
+) -> list[Segment]:
     try:
-        for engine in (cast.vad, cast.understanding):
+        for engine in (vad, hears):
             engine.load(lambda done_bytes, total_bytes: None)
         heard = []
         with printing.progress("transcribing") as show:
-            for begin, end in _turns(cast.vad, settings, samples):
-                heard.append(Segment(begin, end, _heard(cast.understanding, samples[begin:end])))
+            for begin, end in _turns(vad, settings, samples):
+                heard.append(Segment(begin, end, _heard(hears, samples[begin:end])))
                 show(end / len(samples))
         return [segment for segment in heard if segment.text]
     finally:
-        cast.vad.close()
-        cast.understanding.close()
+        vad.close()
+        hears.close()
 
 
 def _turns(vad: VoiceActivityDetector, settings: TurnSettings, samples: Samples) -> Iterator[tuple[int, int]]:
@@ -89,12 +102,17 @@ def _turns(vad: VoiceActivityDetector, settings: TurnSettings, samples: Samples)
                 machine.answered()
 
 
-def _heard(engine: SpeechLanguageModel, samples: Samples) -> str:
+def _heard(engine: Transcriber | SpeechLanguageModel, samples: Samples) -> str:
     """The transcript of one turn; the answer is not asked for."""
     engine.begin()
-    engine.hear(samples)
-    answer = engine.answer(())
-    for item in answer:
+    items: Iterator[object]
+    if isinstance(engine, Transcriber):
+        engine.feed(samples)
+        items = engine.finish()
+    else:
+        engine.hear(samples)
+        items = engine.answer(())
+    for item in items:
         if isinstance(item, Transcript):
             return item.text
     return ""

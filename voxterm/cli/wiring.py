@@ -123,8 +123,10 @@ class Kept:
         self.store.close()
 
 
-def kept_session(settings: Settings, cast: Cast, resume: str | None) -> Kept:
+def kept_session(settings: Settings, cast: Cast, resume: str | None, *, persona_wins: bool = False) -> Kept:
     """A new session, or the one to resume ("": the latest).
+
+    `persona_wins`: one to resume goes on with the persona of this cast, else with its own.
 
     Raises:
         SessionError: there is none of that name, or another voxterm has it open.
@@ -139,7 +141,10 @@ def kept_session(settings: Settings, cast: Cast, resume: str | None) -> Kept:
             session = store.new_session(cast.profile, cast.names(), cast.voice.name, persona=persona)
             return Kept(store, session, [], persona)
         session = store.open_session(resume or None)
-        return Kept(store, session, session.turns(), store.find(session.id).persona)
+        own = store.find(session.id).persona
+        if persona_wins and persona != own:
+            session.note_persona(persona)
+        return Kept(store, session, session.turns(), persona if persona_wins else own)
     except VoxtermError:
         store.close()
         raise

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from voxterm.conversation.bridge import loop_caller
 from voxterm.conversation.cast import Cast, EngineThreads
 from voxterm.conversation.mouth import Mouth, Speaker
 from voxterm.engines.protocols import (
+    PRECISIONS,
     Engine,
     LoadProgress,
     PlacedEngine,
+    Placement,
+    Precision,
     SpeechSynthesizer,
     TurnDetector,
     Voice,
@@ -124,11 +127,19 @@ def _shortage(engine: Engine, progress: LoadProgress) -> EngineMemoryError | Non
     return None
 
 
+def _smaller(engine: PlacedEngine) -> Placement | None:
+    """The next smaller place that makes a difference to an engine: some offer few precisions."""
+    offered: Sequence[Precision] = getattr(engine, "precisions", PRECISIONS)
+    smaller = engine.placement.smaller(offered)
+    is_shorter = smaller is not None and smaller.precision == engine.placement.precision
+    return None if is_shorter and offered is not PRECISIONS else smaller
+
+
 def _take_less(engine: Engine, error: EngineMemoryError, tell: Callable[[Event], None]) -> None:
     """Give it, or the part of it that did not fit, the next smaller place, and say so; where there is none,
     the error is final."""
     placed = [part for part in parts_of(engine) if isinstance(part, PlacedEngine)]
-    able = [(part, smaller) for part in placed if (smaller := part.placement.smaller()) is not None]
+    able = [(part, smaller) for part in placed if (smaller := _smaller(part)) is not None]
     if not able:
         raise error
     part, smaller = next(((part, smaller) for part, smaller in able if not part.memory_bytes), able[-1])

@@ -86,7 +86,7 @@ class Decoder:
         self.dtype = torch.float32 if precision == "float32" else torch.bfloat16
         if self.device.type == "cuda":  # cuDNN plans each length of a prompt anew, for tenths of a second
             torch.backends.cuda.enable_cudnn_sdp(False)
-        self._kernels = _kernels(self.device)
+        self._kernels = _kernels(self.device, self.shape.head_size)
         self._report = _Report(progress, [*backbone.parameters(), *head.parameters()])
         tied = head.weight is parts.embed_tokens.weight
         self.embedding = quantised_table(self._moved(parts.embed_tokens.weight), precision)  # (V, hidden)
@@ -294,10 +294,12 @@ def _shape(backbone: Any) -> Shape:
     )
 
 
-def _kernels(device: torch.device) -> ModuleType:
+def _kernels(device: torch.device, head_size: int) -> ModuleType:
     if device.type != "cuda":
         return plain
     try:
+        if head_size & (head_size - 1):
+            raise ValueError(f"heads of {head_size} numbers, which is no power of two")
         from voxterm.decoding import fused
 
         with torch.cuda.device(device):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from voxterm.config import AudioSettings, Settings
@@ -17,6 +18,7 @@ from voxterm.doctor.models import (
     profile_states,
     profile_that_runs,
     profile_wanted,
+    remote_findings,
 )
 from voxterm.doctor.packages import (
     Packages,
@@ -39,8 +41,12 @@ from voxterm.doctor.sound_server import (
 )
 from voxterm.doctor.sound_test import TEST_S, Heard, read_sound
 from voxterm.doctor.terminal import terminal_findings, terminal_size
+from voxterm.engines import registry
 from voxterm.errors import VoxtermError
 from voxterm.plan import Machine, Wishes, this_machine
+
+SERVER_S = 15.0
+"""A server may be slow to answer; its own settings say how slow."""
 
 _NO_SERVERS = Servers((), State.ABSENT)
 
@@ -65,6 +71,7 @@ class Asked:
     wishes: Callable[[Settings], Wishes]
     config_file: Path | None = None
     settings_error: VoxtermError | None = None  # the settings are then the defaults
+    voice_problems: Sequence[VoxtermError] = ()  # files of voices that are broken
     with_sound: bool = True
     before_sound: Callable[[], None] = lambda: None
     """Called when the tone is about to sound."""
@@ -103,6 +110,7 @@ class _Examination:
         self.add(
             "program", "settings", lambda: [settings_finding(facts, asked.config_file, asked.settings_error)]
         )
+        self.add("program", "voices", lambda: map(_voice_finding, asked.voice_problems))
         self.add("program", "sessions", lambda: sessions_findings(asked.settings, facts))
         return packages
 
@@ -124,6 +132,9 @@ class _Examination:
 
         states: list[ProfileState] = self.findings.look("models", "profile", look_at_profiles, [])
         self.findings.found.extend(state.finding for state in states)
+        for name in chosen.servers:
+            build = partial(registry.build, name, asked.settings.engines, {})
+            self.add("models", name, partial(remote_findings, chosen, name, build), SERVER_S)
         wanted = profile_wanted(states)
         self.add("models", "checkpoints", lambda: checkpoint_findings(chosen, facts.environ, wanted=wanted))
         return profile_that_runs(chosen.profile, states)
@@ -153,6 +164,10 @@ class _Examination:
             "test",
             lambda: sound_findings(heard, has_pulse=servers.pulse_answers, is_linux=facts.is_linux),
         )
+
+
+def _voice_finding(problem: VoxtermError) -> Finding:
+    return Finding("program", "voices", "warn", problem.what, problem.remedy)
 
 
 def examine(asked: Asked, facts: Facts) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from voxterm.doctor.gpus import Trouble
 from voxterm.doctor.program import existing_part, spoken
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.declared.model import need_of
+from voxterm.engines.protocols import Engine
 from voxterm.engines.registry import Profile, profile_named
-from voxterm.errors import CheckpointError
+from voxterm.errors import CheckpointError, VoxtermError
 from voxterm.gpu import GB
 from voxterm.plan import AUTO, EMBEDDED, Machine, Outlook, State, Wishes, auto_plan, outlooks, taken
 
@@ -40,6 +41,18 @@ class Chosen:
         """Whether it is one of speech models, asked for by its name."""
         profile = self.wishes.profiles.get(self.profile)
         return profile is not None and any(engine.model for engine in profile.declared)
+
+    @property
+    def servers(self) -> list[str]:
+        """The engines of it that run elsewhere, where it was asked for by its name."""
+        profile = self.wishes.profiles.get(self.profile)
+        return [engine.name for engine in profile.declared if engine.is_remote] if profile else []
+
+    @property
+    def has_second_choice(self) -> bool:
+        """Whether another engine answers where a server does not."""
+        profile = self.wishes.profiles.get(self.profile)
+        return profile is not None and bool(profile.second_choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,20 @@ def _finding(outlook: Outlook, chosen: str, plays: str, wanted: Outlook | None, 
     return Finding("models", name, "ok", what)
 
 
+def remote_findings(chosen: Chosen, name: str, build: Callable[[], Engine]) -> Iterator[Finding]:
+    """Whether a server answers, by an engine that asks it."""
+    engine = build()
+    try:
+        engine.load(lambda done_bytes, total_bytes: None)
+    except VoxtermError as error:
+        blocks = not chosen.has_second_choice
+        yield Finding("models", name, "bad" if blocks else "warn", error.what, error.remedy, blocks=blocks)
+    else:
+        yield Finding("models", name, "ok", "the server answers, and has the model")
+    finally:
+        engine.close()
+
+
 def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: str) -> Iterator[Finding]:
     """`wanted`: `profile_wanted`."""
     missing_bytes = 0
@@ -136,7 +163,7 @@ def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: s
     profile = chosen.profile if chosen.needs_models else wanted
     needed = _needed(chosen.wishes.profiles[profile]) if profile else ()
     for model, place in chosen.wishes.checkpoints.items():
-        found = _found(model, place, environ)
+        found = _found(chosen, model, place, environ)
         if isinstance(found, Checkpoint):
             yield Finding("models", model, "ok", f"{place}, {found.weight_bytes / GB:.1f} GB")
             continue
@@ -153,9 +180,11 @@ def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: s
     yield from _hub_findings(environ, missing_bytes, wanted=bool(wanted))
 
 
-def _found(model: str, place: str, environ: Mapping[str, str]) -> Checkpoint | CheckpointError:
+def _found(
+    chosen: Chosen, model: str, place: str, environ: Mapping[str, str]
+) -> Checkpoint | CheckpointError:
     try:
-        return find(place, _architectures(model), environ)
+        return find(place, _architectures(chosen, model), environ)
     except CheckpointError as error:
         return error
 
@@ -179,9 +208,10 @@ def _missing_finding(
     return Finding("models", model, verdict, what, remedy, blocks=blocks)
 
 
-def _architectures(name: str) -> tuple[str, ...]:
+def _architectures(chosen: Chosen, name: str) -> tuple[str, ...]:
     """What the config of a model may call itself; that of a codec says nothing."""
-    model = ENGINES[name].model if name in ENGINES else None
+    known = next(iter(chosen.wishes.profiles.values())).known if chosen.wishes.profiles else ENGINES
+    model = known[name].model if name in known else None
     return model.architectures if model else ()
 
 

@@ -6,7 +6,7 @@ An engine's module is imported when it is built.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,8 @@ class Profile:
     name: str
     engines: tuple[str, ...]  # in the order of ORDERS
     second_choices: tuple[str, ...] = ()  # engines that answer when one of those is away
+    known: Mapping[str, Declaration] = field(default_factory=lambda: ENGINES, repr=False, compare=False)
+    """All engines as the settings have them."""
 
     @property
     def understanding(self) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ class Profile:
     @property
     def declared(self) -> tuple[Declaration, ...]:
         """All of them, second choices included."""
-        return tuple(ENGINES[name] for name in (*self.engines, *self.second_choices))
+        return tuple(self.known[name] for name in (*self.engines, *self.second_choices))
 
     @property
     def is_remote(self) -> bool:
@@ -83,11 +85,12 @@ class Profile:
 
     def without(self, absent: Collection[str]) -> Profile:
         """The same with the embedded engines in the roles of those that are absent."""
-        engines = (EMBEDDED[ENGINES[name].role] if name in absent else (name,) for name in self.engines)
-        second = tuple(name for name in self.second_choices if name not in absent)
-        return replace(
-            self, engines=tuple(name for names in engines for name in names), second_choices=second
-        )
+
+        def able(names: Sequence[str]) -> tuple[str, ...]:
+            found = (EMBEDDED[ENGINES[name].role] if name in absent else (name,) for name in names)
+            return tuple(one for some in found for one in some)
+
+        return replace(self, engines=able(self.engines), second_choices=able(self.second_choices))
 
 
 def profiles(written: Mapping[str, Sequence[str]], settings: EngineSettings) -> dict[str, Profile]:
@@ -96,7 +99,17 @@ def profiles(written: Mapping[str, Sequence[str]], settings: EngineSettings) -> 
     Raises:
         ConfigError: one of them names an engine that is not there, or engines that do not go together.
     """
-    return {name: _profile(name, tuple(engines), settings) for name, engines in written.items()}
+    known = engines_of(settings)
+    made = {name: _profile(name, tuple(engines), settings) for name, engines in written.items()}
+    return {name: replace(profile, known=known) for name, profile in made.items()}
+
+
+def engines_of(settings: EngineSettings) -> dict[str, Declaration]:
+    """All engines by name, as their settings have them: some need other packages with another back end."""
+    return {
+        name: engine.variant(getattr(settings, name)) if engine.variant else engine
+        for name, engine in ENGINES.items()
+    }
 
 
 def profile_named(name: str, known: Mapping[str, Profile]) -> Profile:

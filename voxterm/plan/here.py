@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.registry import Profile
 from voxterm.gpu import CUDA_CONTEXT_BYTES, GpuInfo, Nvml, Ram, limited, most_free, read_ram, typical_gpu
 from voxterm.plan.choice import CPU, Device, Plan, make_plan
@@ -58,7 +57,7 @@ def plan_of(
     else:
         plan = replace(no_models("it was asked for, and needs no GPU and no download"), profile=profile.name)
     placed = [model for model in models if model.name in plan.placements]
-    playing = [name for name in profile.engines if name in plan.placements or not ENGINES[name].model]
+    playing = [one.name for one in profile.declared if one.name in plan.placements or not one.model]
     return replace(
         plan,
         missing={place: why for model in placed for place, why in model.missing.items()},

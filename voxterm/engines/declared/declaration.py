@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from voxterm.engines.declared.model import Model
 
@@ -51,6 +51,7 @@ class Declaration:
     codec_stand_in: str = ""  # the same for its codec's
     gives_way_to: str = ""  # the engine in its place where its packages are too old for it
     is_embedded: bool = False  # needs no GPU, no download and no network
+    variant: Callable[[Any], Declaration] | None = None  # what its settings make of it, where they change it
     is_remote: bool = False  # its model runs elsewhere, so nobody can tell beforehand whether it answers
 
     def lacking(self, version: Version = metadata.version) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -79,7 +80,7 @@ MODEL = Model(
     name="whisper",
     title="Whisper",
     checkpoint="openai/whisper-large-v3-turbo",
-    architectures=("WhisperForConditionalGeneration", ""),  # a converted one's config names none
+    architectures=("WhisperForConditionalGeneration",),
     config={
         "d_model": 1280,
         "encoder_layers": 32,
@@ -99,6 +100,15 @@ MODEL = Model(
     tensors=tensors,
 )
 
+
+def by_backend(settings: WhisperSettings) -> Declaration:
+    """CTranslate2 needs no torch, and checkpoints that were converted for it, whose configs name no model."""
+    if settings.backend == "transformers":
+        return WHISPER
+    converted = replace(MODEL, architectures=("",), checkpoint=settings.checkpoint)
+    return replace(WHISPER, packages=("faster-whisper>=1.1",), model=converted)
+
+
 WHISPER = Declaration(
     name="whisper",
     title="Whisper",
@@ -107,4 +117,5 @@ WHISPER = Declaration(
     packages=MODEL_PACKAGES,
     model=MODEL,
     stand_in="voxterm.engines.stand_ins.whisper:write",
+    variant=by_backend,
 )

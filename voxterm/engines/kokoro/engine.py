@@ -26,6 +26,7 @@ from voxterm.engines.protocols import (
     SLOWEST,
     LoadProgress,
     Placement,
+    Precision,
     SpeechChunk,
     Voice,
     WordMark,
@@ -40,6 +41,9 @@ _CLINGING = re.compile(r"[^\w\s]*")
 
 class Kokoro:
     """A `SpeechSynthesizer`. Whatever precision its placement names, it computes in float32."""
+
+    precisions: tuple[Precision, ...] = ("float32",)
+    """What its weights can be kept in."""
 
     def __init__(self, placement: Placement, settings: KokoroSettings | None = None) -> None:
         self.name = "kokoro"
@@ -57,6 +61,7 @@ class Kokoro:
             EngineLoadError: the package `kokoro` is not there.
             EngineMemoryError: it does not fit.
         """
+        self.close()
         self._model = load_model(find(self._settings.checkpoint), self.placement.device, progress)
 
     def warm_up(self) -> None:
