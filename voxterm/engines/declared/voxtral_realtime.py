@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from voxterm.engines.declared.declaration import MODEL_PACKAGES, Declaration
+from voxterm.engines.declared.declaration import Declaration
 from voxterm.engines.declared.model import Model, Sizes
 from voxterm.engines.declared.section import Section, Text
 from voxterm.engines.declared.shapes import AUDIO_TOWER, Decoder
@@ -128,7 +128,7 @@ VOXTRAL_REALTIME = Declaration(
     title="Voxtral Realtime",
     role="transcriber",
     place="voxterm.engines.voxtral_realtime.engine:placed",
-    packages=(*MODEL_PACKAGES, *PACKAGES),
+    packages=("torch", "safetensors", "huggingface-hub", *PACKAGES),
     model=MODEL,
     stand_in="voxterm.engines.stand_ins.voxtral_realtime:write",
     gives_way_to="whisper",
