@@ -303,10 +303,10 @@ async def settled(pilot: Pilot[int]) -> None:
         app, controls = _of(pilot)  # there are none until it has
         if controls.calls:
             break
-    for _ in range(100):  # the gauges are read on a thread
+    for _ in range(1000):  # the gauges are read on a thread, which a busy machine may keep waiting
         if app.model.gauges or app.model.status.failure or not controls.calls:
             break
-        await pilot.pause()
+        await pilot.pause(0.01)
     app.show_now()
     await pilot.pause()
 
