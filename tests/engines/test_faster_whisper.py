@@ -157,6 +157,8 @@ def test_what_is_said_already_is_given_and_not_told_again(recogniser: FasterWhis
     decoded = recogniser.decode(prompt_of(recogniser), [7, 8], 30)
     assert fake.asked[0]["prompt"][-2:] == [7, 8]
     assert fake.asked[0]["suppress_blank"] is False
+    vocabulary = recogniser.vocabulary
+    assert fake.asked[0]["suppress_tokens"] == [-1, *range(vocabulary.end_id + 1, vocabulary.size)]
     assert decoded.ids == (1, 2, 3)
     assert decoded.log_probabilities == pytest.approx([-0.3] * 4)
     assert decoded.no_speech == 0.25

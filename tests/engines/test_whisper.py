@@ -295,6 +295,26 @@ def test_warming_up_measures_what_a_pass_costs(
     assert not engine._pacing.due(60.0, clock.now_s + 60.0)
 
 
+@pytest.mark.parametrize(
+    ("of_noise", "bound", "text"),
+    [(0.8, 0.6, "w0 w1"), (0.5, 0.6, ""), (1e-10, 0.6, ""), (1e-10, 1.0, "w0 w1")],
+    ids=["it tells", "hardly", "not at all", "not wanted"],
+)
+def test_warming_up_finds_out_whether_it_tells_noise_from_speech(
+    scripted: Callable[..., Whisper],
+    recogniser: ScriptedRecogniser,
+    of_noise: float,
+    bound: float,
+    text: str,
+) -> None:
+    """Where it does, improbable words stay that it takes for speech; elsewhere nothing speaks for them."""
+    engine = scripted(no_speech=bound)
+    recogniser.no_speech = of_noise
+    engine.warm_up()
+    recogniser.no_speech, recogniser.log_probability = 0.0, lambda _: -1.3
+    assert text_of(heard(engine, spoken(0, 2))) == text
+
+
 def test_a_long_turn_is_heard_in_windows_however_slow_the_machine(
     scripted: Callable[..., Whisper], recogniser: ScriptedRecogniser, clock: HandClock
 ) -> None:

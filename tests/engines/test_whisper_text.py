@@ -77,6 +77,47 @@ def test_an_english_checkpoint_is_told_no_language(folders: dict[str, Path]) -> 
     assert ".en" in error.value.remedy
 
 
+def test_what_is_no_text_is_never_said_even_where_the_checkpoint_forgot_to_forbid_it() -> None:
+    vocabulary = scripted_vocabulary()
+    assert vocabulary.suppressed == tuple(range(vocabulary.end_id + 1, vocabulary.size))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "distil-whisper/distil-large-v3",
+        "distil-whisper/distil-large-v3.5-ct2",
+        "Systran/faster-distil-whisper-large-v2",
+        "/models/distil-large-v2",
+    ],
+)
+def test_what_was_distilled_for_english_is_told_english_whatever_its_vocabulary(name: str) -> None:
+    """They would find Hindi, and write it down in English."""
+    vocabulary = WhisperVocabulary(ScriptedTokens(), {"is_multilingual": True}, 314, name)
+    english_id = vocabulary.language_id("en")
+    assert english_id is not None
+    assert vocabulary.language_id("auto") == english_id
+    assert vocabulary.prompt(english_id)[1] == english_id
+    with pytest.raises(ConfigError, match="English alone") as error:
+        vocabulary.language_id("hi")
+    assert "distil" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openai/whisper-large-v3",
+        "bofenghuang/whisper-large-v3-french-distil-dec16",
+        "primeline/distil-whisper-large-v3-german",
+        "kotoba-tech/kotoba-whisper-v2.0",
+    ],
+)
+def test_others_know_the_languages_of_their_vocabulary(name: str) -> None:
+    vocabulary = WhisperVocabulary(ScriptedTokens(), {"is_multilingual": True}, 314, name)
+    assert list(vocabulary.languages) == ["en", "hi", "zh"]
+    assert vocabulary.language_id("auto") is None
+
+
 @pytest.mark.parametrize("language", ["xx", "english", "EN", ""])
 def test_an_unknown_language_is_an_error_of_the_settings(v3: WhisperVocabulary, language: str) -> None:
     with pytest.raises(ConfigError, match="knows no language") as error:
@@ -160,6 +201,7 @@ def test_ids_that_do_not_exist_are_not_suppressed() -> None:
     """Old configs name −1, and lists of other vocabularies."""
     about = {"suppress_tokens": [-1, 5, 999_999, "x"], "begin_suppress_tokens": None}
     vocabulary = WhisperVocabulary(ScriptedTokens(), about, 314, "scripted")
-    assert vocabulary.suppressed == (5,)
+    assert [id_ for id_ in vocabulary.suppressed if id_ < vocabulary.end_id] == [5]
+    assert max(vocabulary.suppressed) == 313
     assert vocabulary.suppressed_at_begin == ()
     assert not vocabulary.is_multilingual, "so few ids are none of a multilingual checkpoint"

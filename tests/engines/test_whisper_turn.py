@@ -175,6 +175,24 @@ def test_noise_that_the_model_calls_no_speech_has_no_words(recogniser: ScriptedR
     assert len(recogniser.asked) == 1, "silence is no reason to try again"
 
 
+def test_improbable_words_are_none_where_the_model_cannot_tell_silence(
+    recogniser: ScriptedRecogniser,
+) -> None:
+    """Large-v3-turbo finds no speech nowhere. What it can be sure of at some temperature stays."""
+    rules = Rules(recogniser.vocabulary.language_id("en"), Bounds(), 2, knows_silence=False)
+    recogniser.log_probability = lambda _: -1.3
+    turn = WhisperTurn(recogniser, rules)
+    turn.take(spoken(0, 2))
+    read(turn, thorough=False)
+    read(turn, thorough=True)
+    assert turn.text == ""
+    assert [temperature for *_, temperature in recogniser.asked] == [0.0, 0.0, 0.2, 0.4]
+    recogniser.log_probability = lambda temperature: -0.9 if temperature == 0.4 else -1.3
+    turn.take(spoken(2, 4))
+    read(turn, thorough=True)
+    assert turn.text == said(0, 4)
+
+
 def test_punctuation_alone_is_no_text(recogniser: ScriptedRecogniser) -> None:
     recogniser.changed = lambda ids, _: [FULL_STOP, FULL_STOP]
     turn = turn_with(recogniser)

@@ -4,6 +4,10 @@ The open turn is transcribed over and over as it grows; `turn` tells how, and `p
 What the passes agreed on need not be decoded again when the end is asked for, and where nothing new was heard
 since the last pass, as in a pause that goes on, nothing is computed at all, but for the language once.
 
+Some checkpoints find speech in everything: large-v3-turbo gives no speech 1e-10 where others give more than a
+half (SYSTRAN/faster-whisper, issue 1028). So each is given noise when it is warmed up, and one that does not
+find it to be none is not asked again: improbable words are then left out by themselves.
+
 Its `Ending` comes from the probability of a full stop after the last word. It is not calibrated.
 """
 
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -115,6 +119,7 @@ class Whisper:
             self.feed(noise.astype(np.float32))
             for _ in self.finish():
                 pass
+        self._learn_silence()
         self.begin()
         recogniser.speed = None  # nobody has said anything yet
 
@@ -173,6 +178,13 @@ class Whisper:
         if turn.ending is not None and turn.text:
             yield Ending(turn.ending)
         yield Transcript(turn.text)
+
+    def _learn_silence(self) -> None:
+        """Whether the model calls the noise that it has encoded last no speech."""
+        loaded = self._ready()
+        recogniser, bound = loaded.recogniser, loaded.rules.bounds.no_speech
+        decoded = recogniser.decode(recogniser.vocabulary.prompt(None), (), limit=1)
+        loaded.rules = replace(loaded.rules, knows_silence=decoded.no_speech > bound or bound >= 1.0)
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:

@@ -78,6 +78,7 @@ class FasterWhisper:
         tokens = model.hf_tokenizer
         about = {"is_multilingual": model.model.is_multilingual}
         self.vocabulary = WhisperVocabulary(tokens, about, tokens.get_vocab_size(), name)
+        self._controls = range(self.vocabulary.end_id + 1, self.vocabulary.size)
         self.is_stand_in = False
         self.memory_bytes: Mapping[str, int] = {TITLE: size_bytes}
         self.speed: Speed | None = None  # it does not tell when a token came
@@ -143,6 +144,7 @@ class FasterWhisper:
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=is_begin,
+            suppress_tokens=[-1, *self._controls],  # -1: those that its config names
             sampling_topk=0 if temperature > 0 else 1,
             sampling_temperature=temperature if temperature > 0 else 1.0,
         )

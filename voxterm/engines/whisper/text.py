@@ -27,6 +27,10 @@ LEAST_TEXT_TOKENS = 256
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages without spaces between words, as in the tokenizer of OpenAI's Whisper."""
 
+_DISTILLED = re.compile(r"(faster-)?distil-(whisper-)?(small|medium|large-v[\d.]+)(\.en)?(-ct2)?")
+"""Those of the Distil-Whisper project, which were taught English alone and translate all else into it, though
+they have the vocabulary of a multilingual model. Others that were distilled know other languages."""
+
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
 _WITHIN_WORDS = "'’-"
 
@@ -64,7 +68,9 @@ class WhisperVocabulary:
         self.no_timestamps_id = self._id("<|notimestamps|>")
         self._check(generation.get("decoder_start_token_id"))
         self.no_speech_id = self.no_timestamps_id - 1  # its name differs: <|nospeech|> or <|nocaptions|>
-        self.suppressed = _ids(generation, "suppress_tokens", vocabulary)
+        controls = range(self.end_id + 1, vocabulary)  # fine-tunes often suppress none
+        told_ids = _ids(generation, "suppress_tokens", vocabulary)
+        self.suppressed = tuple(dict.fromkeys((*told_ids, *controls)))
         self.suppressed_at_begin = _ids(generation, "begin_suppress_tokens", vocabulary)
         told = generation.get("is_multilingual")
         self.is_multilingual = told if isinstance(told, bool) else vocabulary >= LEAST_MULTILINGUAL_VOCABULARY
@@ -74,24 +80,31 @@ class WhisperVocabulary:
         self._bytes = _bytes_of_characters()
 
     def language_id(self, language: str) -> int | None:
-        """The id of a language as ISO 639-1 (or -3, where there is no other); None for "auto".
+        """The id of a language as ISO 639-1 (or -3, where there is no other); None for "auto" among several,
+        and for English where there is no other.
 
         Raises:
             ConfigError: the checkpoint does not know it.
         """
-        if language == AUTO or (not self.is_multilingual and language == ENGLISH):
-            return None
-        if not self.is_multilingual:
+        if self._knows_english_alone and language in (AUTO, ENGLISH):
+            return self.languages.get(ENGLISH)
+        if self._knows_english_alone:
             raise ConfigError(
                 f"{self._name} knows English alone, not the language {language!r}",
-                'set the language to "en", or name a checkpoint without ".en"',
+                'set the language to "en", or name a checkpoint without ".en" and "distil"',
             )
+        if language == AUTO:
+            return None
         if language not in self.languages:
             raise ConfigError(
                 f"{self._name} knows no language {language!r}",
                 'name one as ISO 639-1 has it, like "hi", or "auto"',
             )
         return self.languages[language]
+
+    @property
+    def _knows_english_alone(self) -> bool:
+        return set(self.languages) <= {ENGLISH}
 
     def prompt(self, language_id: int | None) -> list[int]:
         """What a transcript without timestamps begins with; English-only checkpoints take no language."""
@@ -186,7 +199,9 @@ class WhisperVocabulary:
         """They stand between the start and the tasks: 99 of them, 100 since large-v3."""
         between = range(self.start_id + 1, self._id("<|translate|>"))
         named = {id_: _LANGUAGE.fullmatch(self._tokens.id_to_token(id_) or "") for id_ in between}
-        return {match[1]: id_ for id_, match in named.items() if match}
+        known = {match[1]: id_ for id_, match in named.items() if match}
+        is_distilled = _DISTILLED.fullmatch(self._name.rpartition("/")[2])
+        return {ENGLISH: known[ENGLISH]} if is_distilled and ENGLISH in known else known
 
 
 def spelled(text: str) -> str:

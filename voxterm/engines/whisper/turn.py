@@ -57,6 +57,7 @@ class Rules:
     language_id: int | None = None  # None: the model finds out, where it knows several
     bounds: Bounds = field(default_factory=Bounds)
     retries: int = 2  # how many of the TEMPERATURES are tried
+    knows_silence: bool = True  # no: improbable words are taken for none, whatever it says of no speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,8 @@ class WhisperTurn:
     ) -> Generator[None, None, _Reading]:
         """What the recogniser hears after the committed words in what it has encoded.
 
-        Of several doubtful ones the most probable that does not repeat itself, as faster-whisper does.
+        Of several doubtful ones the most probable that does not repeat itself, as faster-whisper does; none
+        where even that is improbable and the model cannot tell silence.
         """
         prompt = self._vocabulary.prompt(self._language_id)
         said = [id_ for word in committed for id_ in word.ids]
@@ -221,7 +223,9 @@ class WhisperTurn:
             if reading.verdict is not Verdict.DOUBTFUL:
                 return reading
             readings.append(reading)
-        return max(readings, key=lambda reading: (not reading.repeats_itself, reading.log_probability))
+        best = max(readings, key=lambda reading: (not reading.repeats_itself, reading.log_probability))
+        is_improbable = best.log_probability < self._rules.bounds.log_probability
+        return _SILENCE if thorough and is_improbable and not self._rules.knows_silence else best
 
     def _judged(self, decoded: Decoded, committed: Sequence[Word]) -> _Reading:
         kept = without_loop(decoded.ids)
