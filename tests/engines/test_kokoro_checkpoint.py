@@ -62,6 +62,16 @@ def test_an_unknown_speaker_is_named_with_the_nearest(kokoro: Kokoro) -> None:
     assert "af_heart" in caught.value.remedy
 
 
+def test_a_vocabulary_with_bopomofo_is_no_other_s_for_mandarin(shared: Path, tmp_path: Path) -> None:
+    vocabulary = {**TINY["vocab"], "ㄓ": TINY["vocab"]["a"]}
+    engine = made(broken_copy(shared, tmp_path, vocab=vocabulary))
+    engine.load(no_progress)
+    with pytest.raises(VoiceError, match="cannot read Mandarin for this checkpoint"):
+        spoken(engine, "你好", Voice("x", "kokoro", "zh", "zf_xiaobei"))
+    assert len(spoken(engine, SHORT, Voice("x", "kokoro", "en", "af_heart"))) > 0
+    engine.close()
+
+
 def test_a_published_speaker_whose_file_is_missing_can_be_fetched(kokoro: Kokoro, shared: Path) -> None:
     with pytest.raises(VoiceError) as caught:
         spoken(kokoro, SHORT, Voice("x", "kokoro", "en", "am_adam"))

@@ -124,9 +124,9 @@ def test_misaki_asked_for_by_name_says_what_it_lacks(
     assert caught.value.remedy
 
 
-def installed(monkeypatch: pytest.MonkeyPatch, **modules: Any) -> None:
-    """As if these modules were there, and all that misaki needs."""
-    monkeypatch.setattr(kokoro_phonemes, "find_spec", lambda name: object())
+def installed(monkeypatch: pytest.MonkeyPatch, lacking: tuple[str, ...] = (), **modules: Any) -> None:
+    """As if these modules were there, and all that misaki needs but those that are lacking."""
+    monkeypatch.setattr(kokoro_phonemes, "find_spec", lambda name: None if name in lacking else object())
     for name, contents in modules.items():
         module = ModuleType(name.replace("__", "."))
         vars(module).update(contents)
@@ -149,6 +149,45 @@ def test_auto_takes_misakis_mandarin_where_it_is_there(monkeypatch: pytest.Monke
     assert said("z", "你好，今天。", "auto") == "<你好>, <今天>."
     assert levels == [40]  # it would write on the screen
     assert said("z", "妈", "espeak") == "ma→"
+
+
+def test_the_edition_for_mandarin_is_read_in_bopomofo_with_english_words_as_english(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[dict[str, Any]] = []
+
+    class Reader:
+        def __init__(self, **options: Any) -> None:
+            made.append(options)
+
+        def __call__(self, run: str) -> tuple[str, None]:
+            return (made[0]["en_callable"](run) if run.isascii() else "ㄋㄧ2ㄏㄠ3"), None
+
+    installed(
+        monkeypatch,
+        lacking=("en_core_web_sm",),
+        misaki={},
+        misaki__zh={"ZHG2P": Reader},
+        jieba={"setLogLevel": lambda level: None},
+    )
+    read = front_end("z", "auto", bopomofo=True)
+    assert "".join(part.phonemes for part in read("你好，cat")) == "ㄋㄧ2ㄏㄠ3, kˈæt"
+    assert made[0]["version"] == "1.1"
+    assert said("a", "cat", "espeak") == "kˈæt"
+
+
+@pytest.mark.parametrize(
+    ("choice", "what", "remedy"),
+    [("auto", "without pypinyin_dict", "pypinyin-dict"), ("espeak", "eSpeak NG cannot", "front_end")],
+)
+def test_nobody_else_reads_mandarin_for_that_edition(
+    monkeypatch: pytest.MonkeyPatch, choice: Choice, what: str, remedy: str
+) -> None:
+    """By the wrong signs it would speak in what sounds like a dialect."""
+    monkeypatch.setattr(kokoro_phonemes, "find_spec", lambda name: None if "dict" in name else object())
+    with pytest.raises(VoiceError, match=what) as caught:
+        front_end("z", choice, bopomofo=True)
+    assert remedy in caught.value.remedy
 
 
 def test_auto_takes_misakis_japanese_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from voxterm.engines.declared.kokoro import KokoroSettings
 from voxterm.engines.espeak.engine import pieces as blocks
 from voxterm.engines.espeak.engine import speakable
 from voxterm.engines.kokoro.model import RATE_HZ, STYLES, KokoroModel, load_model
-from voxterm.engines.kokoro.phonemes import ESPEAK_LANGUAGES, FrontEnd, front_end
+from voxterm.engines.kokoro.phonemes import BOPOMOFO, ESPEAK_LANGUAGES, FrontEnd, front_end
 from voxterm.engines.kokoro.text import Part, pieces, readable
 from voxterm.engines.memory import failures, free_caches
 from voxterm.engines.protocols import (
@@ -132,7 +132,8 @@ class Kokoro:
                 f"let it begin with one of {', '.join(ESPEAK_LANGUAGES)}",
             )
         if letter not in self._front_ends:
-            self._front_ends[letter] = front_end(letter, self._settings.front_end)
+            bopomofo = bool(self._loaded().known(BOPOMOFO))
+            self._front_ends[letter] = front_end(letter, self._settings.front_end, bopomofo=bopomofo)
         return self._front_ends[letter]
 
     def _begins_s(

@@ -3,7 +3,8 @@
 Kokoro was trained on the phonemes of `misaki`. For Spanish, French, Hindi, Italian and Portuguese misaki asks
 eSpeak NG, so both front ends are one. English it reads by its dictionaries and a model of spaCy, and asks
 eSpeak NG for words it does not know; here eSpeak NG then reads all. Japanese and Mandarin have readers of
-their own: eSpeak NG reads Mandarin roughly, and of Japanese the kana alone.
+their own: eSpeak NG reads Mandarin roughly, and of Japanese the kana alone. The edition for Mandarin
+(Kokoro-82M-v1.1-zh) learnt it in bopomofo, which misaki alone writes.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ ESPEAK_LANGUAGES: Mapping[str, str] = {
 }
 """Kokoro's letter for each of its languages, which every speaker's name begins with."""
 
+BOPOMOFO = "ㄓ"
+"""A checkpoint with this in its vocabulary reads Mandarin so."""
+
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys("ab", ("en_core_web_sm",)),
     "j": ("fugashi", "jaconv", "mojimoji"),
@@ -46,10 +50,12 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
 }
 """The modules that misaki needs for a language beside its own."""
 
+_NEEDS_FOR_BOPOMOFO = (*_NEEDS["z"], "pypinyin_dict")
+
 _REMEDIES: Mapping[str, str] = {
     **dict.fromkeys("ab", "run `python -m spacy download en_core_web_sm`"),
     "j": "run `pip install fugashi jaconv mojimoji unidic-lite`",
-    "z": "run `pip install jieba pypinyin cn2an`",
+    "z": "run `pip install jieba pypinyin pypinyin-dict cn2an`",
 }
 
 # What misaki writes for eSpeak's phonemes, "^" between the characters of one; longest first.
@@ -113,13 +119,17 @@ _FLAG = re.compile(r"\(.+?\)")  # "(en)": what follows is read as another langua
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff々]")
 
 
-def front_end(letter: str, choice: Choice) -> FrontEnd:
+def front_end(letter: str, choice: Choice, *, bopomofo: bool = False) -> FrontEnd:
     """What reads a language. `auto` is misaki where all that it needs is there, else eSpeak.
 
+    `bopomofo`: how Mandarin is written for this checkpoint; misaki alone can.
+
     Raises:
-        VoiceError: misaki was asked for and lacks something.
+        VoiceError: misaki was asked for, or is the only one, and lacks something.
         EngineLoadError: eSpeak's library is missing.
     """
+    if bopomofo and letter == "z":
+        return _bopomofo(choice)
     lacking = [module for module in _NEEDS.get(letter, ()) if find_spec(module) is None]
     if choice == "misaki" and lacking:
         raise VoiceError(f"misaki cannot read this voice's language without {lacking[0]}", _REMEDIES[letter])
@@ -186,11 +196,27 @@ def _japanese_reader() -> Any:
         raise VoiceError("misaki's Japanese reader finds no dictionary", _REMEDIES["j"]) from error
 
 
-def _mandarin_reader() -> Any:
+def _mandarin_reader(**options: Any) -> Any:
     from misaki.zh import ZHG2P  # type: ignore[import-untyped]
 
     import_module("jieba").setLogLevel(logging.ERROR)  # it would tell the terminal how long it took to load
-    return ZHG2P()
+    return ZHG2P(**options)
+
+
+def _bopomofo(choice: Choice) -> FrontEnd:
+    """Mandarin, with English words in it read as such."""
+    if choice == "espeak":
+        what = "eSpeak NG cannot read Mandarin for this checkpoint"
+        raise VoiceError(what, 'set engines.kokoro.front_end to "auto"')
+    lacking = [module for module in _NEEDS_FOR_BOPOMOFO if find_spec(module) is None]
+    if lacking:
+        what = f"Mandarin cannot be read for this checkpoint without {lacking[0]}"
+        raise VoiceError(what, _REMEDIES["z"])
+    english = front_end("a", choice)
+    reader = _mandarin_reader(
+        version="1.1", en_callable=lambda run: "".join(part.phonemes for part in english(run))
+    )
+    return partial(parts, phonemes=lambda run: str(reader(run)[0]).strip())
 
 
 def _english_parts(reader: Any, text: str) -> Iterator[Part]:
