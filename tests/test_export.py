@@ -96,6 +96,13 @@ def test_markdown_strikes_out_what_was_not_heard() -> None:
     assert document.count("~~") == 2
 
 
+def test_a_persona_is_named() -> None:
+    tutored = replace(SUMMARY, persona="my *tutor*")
+    assert " · voice en · persona my \\*tutor\\*\n" in markdown(tutored, TURNS)
+    assert "persona" not in markdown(SUMMARY, TURNS)
+    assert json.loads(json_document(tutored, TURNS))["persona"] == "my *tutor*"
+
+
 def test_markdown_of_a_reply_nobody_heard_and_of_one_that_failed() -> None:
     unheard = turn(1, 0, "Hello", "Hi there.", "")
     failed = StoredTurn(**{**vars(turn(2, 0, "And?", "")), "error": "the *voice* failed", "typed": True})
@@ -127,7 +134,7 @@ def test_json_has_stable_keys_and_exact_texts() -> None:
     document = json_document(SUMMARY, [turn(1, 0, "नमस्ते \x1b[31m", "a\u202eb", "a")])
     assert document.isascii()
     parsed = json.loads(document)
-    assert list(parsed) == ["id", "started_at", "title", "profile", "engines", "voice", "turns"]
+    assert list(parsed) == ["id", "started_at", "title", "profile", "engines", "voice", "persona", "turns"]
     assert parsed["turns"] == [
         {
             "number": 1,

@@ -105,11 +105,12 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
 
 def markdown(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
     """The dialogue to read; what of a reply was not heard is struck through. Times are local."""
+    persona = f" · persona {_markdown_text(summary.persona)}" if summary.persona else ""
     lines = [
         f"# {_markdown_text(summary.title or summary.id)}",
         "",
         f"{summary.started_at.astimezone():%Y-%m-%d %H:%M} · session {_markdown_text(summary.id)} · "
-        f"{_markdown_text(summary.profile)} · voice {_markdown_text(summary.voice)}",
+        f"{_markdown_text(summary.profile)} · voice {_markdown_text(summary.voice)}{persona}",
     ]
     for turn in turns:
         said = _markdown_text(turn.transcript)
@@ -133,6 +134,7 @@ def json_document(summary: SessionSummary, turns: Sequence[StoredTurn]) -> str:
         "profile": summary.profile,
         "engines": dict(summary.engines),
         "voice": summary.voice,
+        "persona": summary.persona,
         "turns": [_json_turn(turn) for turn in turns],
     }
     return json.dumps(document, indent=2) + "\n"

@@ -59,5 +59,6 @@ def _document(session: SessionSummary) -> dict[str, object]:
         "profile": session.profile,
         "engines": dict(session.engines),
         "voice": session.voice,
+        "persona": session.persona,
         "first_words": session.first_words,
     }
