@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import sys
 import threading
 from collections import deque
@@ -98,7 +99,8 @@ class Exchange:
         data = body.encode() if isinstance(body, str) else body
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._head(status, {"Content-Type": content_type, "Content-Length": str(len(data)), **named})
-        self._write(data)
+        if self.request.method != "HEAD":
+            self._write(data)
 
     def wait(self, event: threading.Event) -> None:
         """Until the event is set.
@@ -231,8 +233,12 @@ class ChatServer:
         self,
         models: Sequence[str] = ("tiny",),
         answer: Callable[[str], str] = lambda said: f"You said: {said}",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`answer`: what the user's last message is replied with where nothing was scripted."""
+        """`answer`: what the user's last message is replied with where nothing was scripted.
+
+        `tls`: what it speaks HTTPS with.
+        """
         self.models: Sequence[str] = models
         self.list_with: Script | None = None  # instead of the list of models
         self.gone = threading.Event()  # a client went away while it was being answered
@@ -240,6 +246,10 @@ class ChatServer:
         self._scripts: deque[Script] = deque()
         self._requests: list[Request] = []
         self._server = _Listener(("127.0.0.1", 0), self._handler())
+        self._scheme = "http"
+        if tls:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, name="chat server"
         )
@@ -247,7 +257,7 @@ class ChatServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
 
     @property
     def connections(self) -> int:
@@ -325,10 +335,13 @@ class ChatServer:
             def do_GET(self) -> None:
                 self._respond()
 
+            def do_HEAD(self) -> None:
+                self._respond()
+
             def do_POST(self) -> None:
                 self._respond()
 
-            def log_request(self, code: object = "-", size: object = "-") -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
                 """Nothing is printed."""
 
             def _respond(self) -> None:
@@ -372,8 +385,9 @@ class _Listener(ThreadingHTTPServer):
 def _has_gone(connection: socket.socket) -> bool:
     """Whether the other side has closed it."""
     readable, _, _ = select.select([connection], [], [], 0)
+    flags = 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_PEEK  # which TLS does not know
     try:
-        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+        return bool(readable) and connection.recv(1, flags) == b""
     except OSError:
         return True
 

@@ -138,3 +138,21 @@ def test_the_second_is_closed_even_where_the_first_fails(head: Head, log: list[s
     with pytest.raises(EngineError):
         Cascade(Stuck("ears", log), head).close()
     assert log == ["head close"]
+
+
+class Expectant(Head):
+    def expect(self) -> None:
+        self.log.append("expect")
+
+
+def test_who_answers_is_told_once_that_somebody_speaks_and_again_after_an_answer() -> None:
+    log: list[str] = []
+    both = Cascade(Ears("ears", log), Expectant("head", log))
+    for _ in range(2):
+        both.begin()
+        assert [both.hear(np.zeros(size, np.float32)) for size in (1, 2)] == ["1 samples", "2 samples"]
+    assert log == ["begin", "expect"] * 2
+    next(iter(both.answer([])))  # in a pause; the person goes on
+    for _ in range(2):
+        both.hear(np.zeros(1, np.float32))
+    assert log[4:] == ["expect"]

@@ -140,6 +140,62 @@ def thinks(exchange: Exchange) -> None:
     says(*pieces, reason="stop" if whole else "length")(exchange)
 
 
+def test_who_speaks_again_after_a_reply_was_broken_off_finds_a_connection(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    """What was broken off took its connection with it; a new one in time costs the answer nothing."""
+    server.play(stalls(threading.Event(), "One "))
+    reply = engine.reply(HELLO)
+    while next(reply).text != "One ":
+        pass
+    reply.close()
+    assert server.gone.wait(SOON_S)
+    before = server.connections
+    engine.expect()
+    assert server.connections == before + 1
+    assert said(engine) == "You said: Hello. "
+    assert server.connections == before + 1
+
+
+def test_who_speaks_finds_a_connection_where_the_server_closed_the_idle_one(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    server.hang_up()
+    engine.expect()
+    assert said(engine) == "You said: Hello. "
+    assert server.connections == 2
+
+
+def test_one_that_is_open_is_kept(loaded: Callable[..., OpenAiLanguageModel], server: ChatServer) -> None:
+    engine = loaded("sk-secret")
+    engine.expect()
+    engine.expect()
+    assert server.connections == 1
+    assert [request.method for request in server.requests] == ["GET", "HEAD", "HEAD"]
+    assert {request.headers["authorization"] for request in server.requests} == {"Bearer sk-secret"}
+
+
+def test_of_a_server_that_has_gone_nothing_is_expected(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    server.close()
+    engine.expect()
+    with pytest.raises(EngineError):
+        said(engine)
+    engine.expect()
+    engine.close()
+    engine.expect()
+
+
+def test_a_server_that_stalls_does_not_hold_up_who_speaks(
+    engine: OpenAiLanguageModel, server: ChatServer
+) -> None:
+    server.list_with = lambda exchange: exchange.wait(threading.Event())
+    engine.expect()  # a script that is waited for would fail after LIMIT_S
+    assert server.gone.wait(SOON_S)
+    assert said(engine) == "You said: Hello. "
+
+
 def test_the_first_reply_of_a_model_that_thinks_is_without_its_thoughts(
     engine: OpenAiLanguageModel, server: ChatServer
 ) -> None:

@@ -234,6 +234,30 @@ def test_a_first_that_cannot_be_warmed_up_gives_way(pair: Pair) -> None:
     assert pair.said() == ("second says.", [FAILED])
 
 
+class Expectant(Model):
+    def expect(self) -> None:
+        self.log.append(f"{self.name} expects")
+
+
+def test_who_will_be_asked_is_told_that_somebody_speaks() -> None:
+    log: list[str] = []
+    now_s = 0.0
+    first = Expectant("first", log)
+    both = SecondChoice(first, Expectant("second", log), lambda: now_s)
+    both.load(lambda done, total: None)
+    log.clear()
+    both.expect()
+    assert log == ["first expects", "second expects"]
+    first.error = AWAY
+    list(both.reply(HELLO))
+    log.clear()
+    both.expect()
+    assert log == ["second expects"]
+    now_s = 60.0
+    both.expect()
+    assert log == ["second expects", "first expects", "second expects"]
+
+
 def test_the_second_must_load(pair: Pair) -> None:
     pair.second.error = AWAY
     with pytest.raises(EngineLoadError):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from voxterm.engines.protocols import (
     Engine,
+    ExpectantEngine,
     LanguageModel,
     LoadProgress,
     Message,
@@ -24,6 +25,7 @@ class Cascade:
         self.name = f"{transcriber.name} + {language_model.name}"
         self._transcriber = transcriber
         self._language_model = language_model
+        self._is_expecting = False  # since the person spoke last
 
     @property
     def parts(self) -> Sequence[Engine]:
@@ -49,14 +51,20 @@ class Cascade:
             self._language_model.close()
 
     def begin(self) -> None:
+        self._is_expecting = False
         self._transcriber.begin()
 
     def hear(self, samples: Samples) -> str | None:
-        return self._transcriber.feed(samples)
+        text = self._transcriber.feed(samples)
+        if not self._is_expecting and isinstance(self._language_model, ExpectantEngine):
+            self._language_model.expect()
+        self._is_expecting = True
+        return text
 
     def answer(self, history: Sequence[Message]) -> Iterator[Understood]:
         """What the transcriber tells, its Transcript last, then the answer's Deltas; none where no words were
         heard."""
+        self._is_expecting = False  # who goes on speaking asks once more
         text = ""
         for item in self._transcriber.finish():
             if isinstance(item, Transcript):

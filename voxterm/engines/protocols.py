@@ -281,6 +281,15 @@ class LanguageModel(Engine, Protocol):
 
 
 @runtime_checkable
+class ExpectantEngine(Protocol):
+    """A language model that can make ready for a question that somebody is about to ask."""
+
+    def expect(self) -> None:
+        """Somebody speaks: do now what would make the answer late. Short, and raises nothing."""
+        ...
+
+
+@runtime_checkable
 class SpeechLanguageModel(Engine, Protocol):
     """Hears and answers. `Cascade` makes one out of a Transcriber and a LanguageModel."""
 

@@ -6,7 +6,16 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from voxterm.engines.protocols import Delta, Engine, LanguageModel, LoadProgress, Message, Notice, Replied
+from voxterm.engines.protocols import (
+    Delta,
+    Engine,
+    ExpectantEngine,
+    LanguageModel,
+    LoadProgress,
+    Message,
+    Notice,
+    Replied,
+)
 from voxterm.errors import EngineError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
@@ -75,6 +84,13 @@ class SecondChoice:
             self._first.close()
         finally:
             self._second.close()
+
+    def expect(self) -> None:
+        """Have those that will be asked make ready."""
+        rests = not self._loaded or self._now() < self._rests_until_s
+        for model in (self._second,) if rests else (self._first, self._second):
+            if isinstance(model, ExpectantEngine):
+                model.expect()
 
     def reply(self, history: Sequence[Message]) -> Generator[Replied, None, None]:
         """The first's answer; the second's after a Notice, or while the first rests.

@@ -1,8 +1,9 @@
 """A client of one OpenAI-compatible server. Every wait of it can be broken off: `waiting`.
 
 Connections stay open between replies for as long as the server leaves them; the system probes them, so that
-one which a router has dropped is noticed before a reply needs it. Proxies that the environment names are not
-used.
+one which a router has dropped is noticed before a reply needs it. A reply that is broken off takes its
+connection with it, which is how the server learns to stop; `open` has another there in time. Proxies that the
+environment names are not used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from voxterm.engines.protocols import Delta
 from voxterm.errors import EngineLoadError
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncClient
     from openai import AsyncOpenAI, AsyncStream
     from openai.types.chat import ChatCompletionChunk
 
@@ -26,6 +28,9 @@ Waiting: TypeAlias = Generator[Delta, None, T]
 """NOTHING_YET for as long as it takes; its value is what was waited for."""
 
 NO_KEY = "none"  # the client insists on one, a server of one's own does not
+
+OPEN_LIMIT_S = 0.5
+"""How long somebody who speaks may be heard late, for the sake of a connection."""
 
 PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds until an idle connection is probed, and between probes; how many may be lost."""
@@ -38,8 +43,14 @@ class Connection:
             EngineLoadError: the package is missing.
         """
         self._server = server
-        self._client = _client(server, connect_timeout_s)
+        self._http = _http_client(connect_timeout_s)
+        self._client = _client(server, self._http)
         self._loop = SlicedLoop(now)
+
+    def open(self) -> None:
+        """See that a connection is open, whatever becomes of it; not longer than OPEN_LIMIT_S."""
+        url, headers = f"{self._client.base_url}models", self._client.auth_headers
+        self._loop.run(self._http.head(url, headers=headers), OPEN_LIMIT_S)
 
     def models(self, limit_s: float) -> Waiting[list[str]]:
         """The names of the models that the server has.
@@ -93,28 +104,33 @@ async def _next(stream: AsyncStream[ChatCompletionChunk]) -> object:
     return await anext(stream, None)
 
 
-def _client(server: Server, connect_timeout_s: float) -> AsyncOpenAI:
+def _http_client(connect_timeout_s: float) -> AsyncClient:
     try:
         import httpx2
-        from openai import AsyncOpenAI
     except ImportError as error:
         raise EngineLoadError(f"a server needs openai: {error}", "install openai") from error
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     names = [name for name in PROBES if hasattr(socket, name)]
     options += [(socket.IPPROTO_TCP, getattr(socket, name), PROBES[name]) for name in names]
     limits = httpx2.Limits(max_connections=4, keepalive_expiry=None)
-    http = httpx2.AsyncClient(
+    return httpx2.AsyncClient(
         transport=httpx2.AsyncHTTPTransport(limits=limits, socket_options=options),
         follow_redirects=True,
+        timeout=httpx2.Timeout(None, connect=connect_timeout_s),  # the other waits end with their slices
         trust_env=False,
     )
-    timeout = httpx2.Timeout(None, connect=connect_timeout_s)  # the other waits end with their slices
+
+
+def _client(server: Server, http: AsyncClient) -> AsyncOpenAI:
+    import httpx2
+    from openai import AsyncOpenAI
+
     try:
         return AsyncOpenAI(
             base_url=server.url,
             api_key=server.key or NO_KEY,
             max_retries=0,
-            timeout=timeout,
+            timeout=http.timeout,
             http_client=http,
         )
     except httpx2.InvalidURL as error:

@@ -101,6 +101,11 @@ class OpenAiLanguageModel:
             if failure.kind not in ("empty", "refused"):  # it is there all the same
                 raise
 
+    def expect(self) -> None:
+        """Have a connection there when the question comes. Of a server that is away nothing is expected."""
+        if self._connection is not None and not self._away:
+            self._connection.open()
+
     def close(self) -> None:
         """Close the connections. A reply under way breaks off."""
         connection, self._connection = self._connection, None

@@ -36,6 +36,7 @@ TOO_LONG_WORDS = ("context length", "context size", "context window", "maximum c
 MAY_BE_LEFT_OUT = ("max_tokens", "temperature", "top_p")
 NOT_TAKEN_CODES = ("unsupported_parameter", "unsupported_value")
 FIRST_ADVICE = "is this an OpenAI-compatible server? engines.openai.base_url usually ends in /v1"
+CERTIFICATE_ADVICE = "name the server as its certificate does, and its authority's file in SSL_CERT_FILE"
 START_ADVICE = 'start it, such as with "vllm serve MODEL", or set engines.openai.base_url'
 
 
@@ -77,10 +78,7 @@ def failure_of(error: Exception, server: Server, limit_s: float) -> ServerError:
         return _refusal(error, server)
     cause = error.__cause__
     if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
-        why = f": {cause}" if str(cause) else ""
-        return ServerError(
-            "away", server.without_key(f"no server answers at {server.url}{why}"), START_ADVICE
-        )
+        return _no_connection(cause, server)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         what = f"nothing came from {server.url} for {limit_s:g} s"
         return ServerError("stalled", what, "see how busy it is, or set engines.openai.timeout_s higher")
@@ -109,6 +107,17 @@ def no_such_model(server: Server, model: str, known: Sequence[str]) -> ServerErr
     else:
         advice = "set engines.openai.model to one that it has"
     return ServerError("model", f'{server.url} has no model "{model}"', advice)
+
+
+def _no_connection(cause: Exception, server: Server) -> ServerError:
+    why = server.without_key(f": {cause}" if str(cause) else "")
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        what = f"the certificate of {server.url} cannot be trusted{why}"
+        return ServerError("refused", what, CERTIFICATE_ADVICE)
+    if "SSL" in why:
+        what = f"{server.url} does not speak TLS{why}"
+        return ServerError("refused", what, "see whether engines.openai.base_url should begin with http://")
+    return ServerError("away", f"no server answers at {server.url}{why}", START_ADVICE)
 
 
 def _refusal(error: Any, server: Server) -> ServerError:

@@ -55,13 +55,13 @@ class SlicedLoop:
             self._break_off(task)
         return task.result()
 
-    def run(self, work: Coroutine[Any, Any, object]) -> None:
-        """Wait for something short to be through, whatever becomes of it; not longer than END_LIMIT_S."""
+    def run(self, work: Coroutine[Any, Any, object], limit_s: float = END_LIMIT_S) -> None:
+        """Wait for something short to be through, whatever becomes of it; not longer than the limit."""
         if self._loop.is_closed():
             work.close()
             return
         task = self._loop.create_task(work)
-        self._turned(task, END_LIMIT_S)
+        self._turned(task, limit_s)
         self._break_off(task)
 
     def close(self) -> None:
