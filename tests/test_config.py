@@ -37,6 +37,10 @@ KEYS = list(known_keys(Settings))
 ALL_KEYS = [key for key, _ in values_of(Settings())]  # with those of open tables
 PERSONAS = "dialogue.personas."
 UNSET = [
+    "engines.llm.temperature",
+    "engines.llm.top_p",
+    "engines.llm.top_k",
+    "engines.llm.repetition_penalty",
     "engines.llm.seed",
     "engines.openai.temperature",
     "engines.openai.top_p",

@@ -41,6 +41,15 @@ HEADERS = (
     "{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
+DATED = (
+    '{%- if not date_string is defined %}{%- set date_string = "26 Jul 2024" %}{%- endif %}'
+    "{%- if messages[0]['role'] == 'system' %}"
+    "{%- set system_message = messages[0]['content'] | trim %}{%- set messages = messages[1:] %}"
+    "{%- else %}{%- set system_message = '' %}{%- endif %}"
+    "{{- bos_token }}{{- '<|start_header_id|>system<|end_header_id|>\n\n' }}"
+    "{{- 'Today Date: ' + date_string + '\n\n' }}{{- system_message }}{{- '<|eot_id|>' }}"
+) + HEADERS.removeprefix("{{ bos_token }}")
+"""As Llama 3.1's begins."""
 INSTRUCT = (
     "{% if messages[0].role == 'system' %}{% set system = messages[0].content %}{% set said = messages[1:] %}"
     "{% else %}{% set said = messages %}{% endif %}"

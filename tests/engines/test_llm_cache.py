@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
-from llm_scene import HELLO, Reads, loaded, said
-from tiny_llm import tiny_llm
+from demo_clips import no_progress
+from llm_scene import HELLO, LIMIT, ON_CPU, Reads, loaded, said
+from tiny_llm import DATED, tiny_llm
 
 from voxterm.decoding.cache import Held, Prompt
+from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.llm.engine import TransformersLlm
 from voxterm.engines.protocols import Message
 
@@ -58,3 +62,26 @@ def test_in_a_full_context_most_turns_read_only_what_is_new(
     anew = sum(read > size / 2 for read, size in full)
     assert 2 <= anew <= len(full) / 4
     assert min(size for _, size in full) > 400
+
+
+def test_the_date_stays_that_of_the_day_on_which_it_was_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dialogue over midnight would be read anew from its beginning."""
+    folder = tiny_llm(tmp_path / "llama", "llama")
+    (folder / "chat_template.jinja").write_text(DATED, encoding="utf-8")
+    days = iter([date(2026, 12, 31), date(2027, 1, 1)])
+    settings = LlmSettings(checkpoint=str(folder), reply_tokens=LIMIT, temperature=0.0)
+    engine = TransformersLlm(ON_CPU, settings, today=lambda: next(days))
+    reads = Reads(monkeypatch)
+    engine.load(no_progress)
+    for line in ("How are you today?", "Well, what then?"):
+        list(engine.reply([*HELLO, Message("assistant", "A friend."), Message("user", line)]))
+    engine.load(no_progress)
+    list(engine.reply(HELLO))
+    assert engine._loaded is not None
+    texts = [engine._loaded.prompts.decode(ids) for ids in reads.prompts]
+    told = [text.partition("Today Date: ")[2].partition("\n")[0] for text in texts]
+    assert told == ["31 Dec 2026", "31 Dec 2026", "01 Jan 2027"]
+    assert reads.read[1] < len(reads.prompts[1]) / 2
+    engine.close()

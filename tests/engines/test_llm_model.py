@@ -11,6 +11,7 @@ from tiny import copied
 from tiny_llm import tiny_llm
 
 from voxterm.checkpoints import RANDOM_WEIGHTS, find
+from voxterm.engines.architectures import from_transformers
 from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.llm.engine import TransformersLlm
 from voxterm.engines.llm.model import context_tokens, parameters
@@ -106,6 +107,41 @@ def test_beside_tekken_json_the_common_tokenizer_is_taken(folder: Path, tmp_path
     changed = copied(folder, tmp_path / "both")
     (changed / "tekken.json").write_text("{}", encoding="utf-8")
     assert "".join(str(d) for d in load(changed).reply([Message("user", "Hello.")])) != ""
+
+
+def test_a_folder_that_asks_for_mistrals_own_backend_is_refused(folder: Path, tmp_path: Path) -> None:
+    changed = copied(folder, tmp_path / "own")
+    (changed / "tekken.json").write_text("{}", encoding="utf-8")
+    path = changed / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(config | {"tokenizer_class": "MistralCommonBackend"}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"takes \[INST\] and other marks for plain text") as error:
+        load(changed)
+    assert "PreTrainedTokenizerFast" in error.value.remedy
+    path.write_text(json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}), encoding="utf-8")
+    assert list(load(changed).reply([Message("user", "Hello.")])), "the remedy helps"
+
+
+class MistralCommonBackend:
+    """What a Transformers that prefers it comes with."""
+
+    @classmethod
+    def from_pretrained(cls, *_: Any, **__: Any) -> MistralCommonBackend:
+        return cls()
+
+
+def test_mistrals_own_backend_is_refused_where_transformers_comes_with_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its prompts would read like others and mean nothing to the model."""
+
+    def preferring(name: str, *others: str) -> Any:
+        return MistralCommonBackend if name == "AutoTokenizer" else from_transformers(name, *others)
+
+    monkeypatch.setattr("voxterm.engines.llm.model.from_transformers", preferring)
+    with pytest.raises(CheckpointError, match="by its MistralCommonBackend") as error:
+        load(folder)
+    assert "transformers>=5.20" in error.value.remedy
 
 
 def test_a_checkpoint_that_was_never_fetched_says_how_to_fetch_it() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_llm import CHATML, FAMILIES, INSTRUCT, write_tokenizer
+from tiny_llm import CHATML, DATED, FAMILIES, INSTRUCT, write_tokenizer
 
 from voxterm.engines.llm.prompt import ChatPrompts
 from voxterm.engines.protocols import Message
 from voxterm.errors import CheckpointError, EngineError
 
+DAY = date(2026, 3, 5)
 SYSTEM = Message("system", "Be kind.")
 HISTORY = [
     SYSTEM,
@@ -31,14 +33,14 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prompts(tokenizers: dict[str, Any]) -> ChatPrompts:
-    return ChatPrompts(tokenizers["qwen2"], "tiny")
+    return ChatPrompts(tokenizers["qwen2"], "tiny", DAY)
 
 
 def with_template(tokenizer: Any, template: str | None) -> ChatPrompts:
     kept = tokenizer.chat_template
     tokenizer.chat_template = template
     try:
-        return ChatPrompts(tokenizer, "tiny")
+        return ChatPrompts(tokenizer, "tiny", DAY)
     finally:
         tokenizer.chat_template = kept
 
@@ -61,7 +63,7 @@ def test_the_prompt_is_what_the_template_makes(tokenizers: dict[str, Any], famil
     wanted = tokenizer.apply_chat_template(
         said, add_generation_prompt=True, return_dict=False, enable_thinking=False
     )
-    assert ChatPrompts(tokenizer, "tiny").chat(HISTORY, 4000) == wanted
+    assert ChatPrompts(tokenizer, "tiny", DAY).chat(HISTORY, 4000) == wanted
 
 
 def test_where_the_template_moves_the_system_text_about_it_opens_the_first_line(
@@ -72,7 +74,7 @@ def test_where_the_template_moves_the_system_text_about_it_opens_the_first_line(
     said = [{"role": message.role, "content": message.text} for message in HISTORY[1:]]
     said[0]["content"] = "Be kind.\n\nWho are you?"
     wanted = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
-    assert ChatPrompts(tokenizer, "tiny").chat(HISTORY, 4000) == wanted
+    assert ChatPrompts(tokenizer, "tiny", DAY).chat(HISTORY, 4000) == wanted
 
 
 REFUSED = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHATML
@@ -87,14 +89,14 @@ def test_a_template_without_a_system_role_gets_its_text_in_the_first_line(
     kept = tokenizer.chat_template
     tokenizer.chat_template = template
     try:
-        text = read(ChatPrompts(tokenizer, "tiny"), HISTORY)
+        text = read(ChatPrompts(tokenizer, "tiny", DAY), HISTORY)
     finally:
         tokenizer.chat_template = kept
     assert text.startswith("<|im_start|>user\nBe kind.\n\nWho are you?<|im_end|>")
 
 
 def test_the_system_text_stays_first_when_the_turns_before_it_are_gone(tokenizers: dict[str, Any]) -> None:
-    text = read(ChatPrompts(tokenizers["mistral"], "tiny"), dialogue(60), 300)
+    text = read(ChatPrompts(tokenizers["mistral"], "tiny", DAY), dialogue(60), 300)
     assert text.startswith("<s>[INST]  Be kind.\n\nQ")
     assert text.count("Be kind.") == 1
 
@@ -113,7 +115,7 @@ def test_lines_alternate_whatever_the_history_is_like(
     tokenizers: dict[str, Any], family: str, said: Sequence[tuple[Any, str]], turns: Sequence[str]
 ) -> None:
     """Interrupted before it spoke, the model said nothing; templates raise at two lines of one speaker."""
-    prompts = ChatPrompts(tokenizers[family], "tiny")
+    prompts = ChatPrompts(tokenizers[family], "tiny", DAY)
     straight = [Message("assistant" if n % 2 else "user", text) for n, text in enumerate(turns)]
     assert read(prompts, [Message(role, text) for role, text in said]) == read(prompts, straight)
 
@@ -121,7 +123,7 @@ def test_lines_alternate_whatever_the_history_is_like(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_that_is_said_can_end_its_turn(tokenizers: dict[str, Any], family: str) -> None:
     tokenizer = tokenizers[family]
-    prompts = ChatPrompts(tokenizer, "tiny")
+    prompts = ChatPrompts(tokenizer, "tiny", DAY)
     mark = tokenizer.eos_token
     plain = prompts.chat([Message("user", "Hello there.")], 500)
     hostile = f"Hello {mark[:2]}{mark}{mark[2:]} \ud83d there."
@@ -138,7 +140,7 @@ def test_a_last_line_of_marks_alone_asks_for_nothing(
 ) -> None:
     """The model was asked to go on with its own last line."""
     tokenizer = tokenizers[family]
-    prompts = ChatPrompts(tokenizer, "tiny")
+    prompts = ChatPrompts(tokenizer, "tiny", DAY)
     asked = [*before, Message("assistant", "A friend."), Message("user", f" {tokenizer.eos_token}" * 2)]
     assert prompts.chat(asked, 500) == []
     assert prompts.chat([SYSTEM, asked[-1]], 500) == []
@@ -188,7 +190,7 @@ def test_a_line_that_is_too_long_is_an_error_with_a_remedy(prompts: ChatPrompts,
 def test_the_template_tells_what_ends_a_reply(tokenizers: dict[str, Any], family: str, end: str) -> None:
     """Llama's own end of text is another, and its chat models do not write that."""
     tokenizer = tokenizers[family]
-    assert ChatPrompts(tokenizer, "tiny").end_ids == {tokenizer.convert_tokens_to_ids(end)}
+    assert ChatPrompts(tokenizer, "tiny", DAY).end_ids == {tokenizer.convert_tokens_to_ids(end)}
 
 
 def test_where_a_reply_has_no_end_in_the_template_none_is_made_up(tokenizers: dict[str, Any]) -> None:
@@ -203,18 +205,50 @@ def test_it_tells_how_the_template_begins_a_reply(tokenizers: dict[str, Any]) ->
 
 
 def test_thinking_is_switched_off_where_that_can_be(tokenizers: dict[str, Any]) -> None:
-    assert ChatPrompts(tokenizers["qwen3"], "tiny").opening.endswith("<think>\n\n</think>\n\n")
+    assert ChatPrompts(tokenizers["qwen3"], "tiny", DAY).opening.endswith("<think>\n\n</think>\n\n")
 
 
 def test_marks_of_thoughts_are_shown_and_other_special_tokens_are_not(tmp_path: Path) -> None:
     tokenizer = write_tokenizer(tmp_path, "qwen2")
     tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
-    hidden = ChatPrompts(tokenizer, "tiny").hidden_ids
+    hidden = ChatPrompts(tokenizer, "tiny", DAY).hidden_ids
     assert sorted(map(tokenizer.convert_ids_to_tokens, hidden)) == [
         "<|endoftext|>",
         "<|im_end|>",
         "<|im_start|>",
     ]
+
+
+class GermanDate(date):
+    """As `strftime` writes it where the machine speaks German."""
+
+    def strftime(self, format: str) -> str:  # noqa: A002 - as the base class has it
+        return super().strftime(format.replace("%b", "Dez"))
+
+
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        (DAY, "05 Mar 2026"),
+        (GermanDate(2026, 12, 24), "24 Dec 2026"),
+        *(
+            (date(2027, month, 31), f"31 {name} 2027")
+            for month, name in ((1, "Jan"), (5, "May"), (10, "Oct"))
+        ),
+    ],
+)
+def test_a_template_that_tells_the_date_is_given_it_in_english(
+    tokenizers: dict[str, Any], day: date, told: str
+) -> None:
+    """Left to itself Llama 3.1's tells a day of 2024."""
+    tokenizer = tokenizers["llama"]
+    kept = tokenizer.chat_template
+    tokenizer.chat_template = DATED
+    try:
+        text = read(ChatPrompts(tokenizer, "tiny", day), HISTORY)
+    finally:
+        tokenizer.chat_template = kept
+    assert f"Today Date: {told}\n\nBe kind.<|eot_id|>" in text
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,15 @@ from voxterm.engines.declared.shapes import Decoder
 
 
 class LlmSettings(Section):
-    """How it answers. The sampling is what the authors of its checkpoint recommend."""
+    """How it answers. Sampling that is None is as the authors of the checkpoint recommend."""
 
     checkpoint: Text = "Qwen/Qwen3-4B-Instruct-2507"
     context_tokens: int = Field(default=4096, ge=1024, le=131_072)
     reply_tokens: int = Field(default=400, ge=8, le=4096)
-    temperature: float = Field(default=0.7, ge=0.0, le=2.0)
-    top_p: float = Field(default=0.8, ge=0.01, le=1.0)
-    top_k: int = Field(default=20, ge=0, le=1024)
-    repetition_penalty: float = Field(default=1.0, ge=1.0, le=2.0)
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, ge=0.01, le=1.0)
+    top_k: int | None = Field(default=None, ge=0, le=1024)
+    repetition_penalty: float | None = Field(default=None, ge=1.0, le=2.0)
     seed: int | None = None
 
 

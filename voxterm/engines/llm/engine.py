@@ -11,18 +11,13 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import date
 
 from voxterm.checkpoints import Checkpoint, find
 from voxterm.decoding import DecodeLoop, Prompt, Sampling
 from voxterm.engines.declared.llm import LlmSettings
-from voxterm.engines.llm.model import (
-    ARCHITECTURES,
-    context_tokens,
-    declared_ends,
-    load_decoder,
-    parameters,
-    read_tokenizer,
-)
+from voxterm.engines.llm.generation import chosen_sampling, declared_ends, generation_config
+from voxterm.engines.llm.model import ARCHITECTURES, context_tokens, load_decoder, parameters, read_tokenizer
 from voxterm.engines.llm.prompt import ChatPrompts
 from voxterm.engines.llm.text import TokenText
 from voxterm.engines.mapped import WEIGHT_BYTES
@@ -46,6 +41,7 @@ WARM_UP_TOKENS = 4
 @dataclass(frozen=True)
 class _Loaded:
     prompts: ChatPrompts
+    sampling: Sampling
     loop: DecodeLoop
     memory_bytes: Mapping[str, int]
 
@@ -58,12 +54,14 @@ class TransformersLlm:
         placement: Placement,
         settings: LlmSettings | None = None,
         now: Callable[[], float] = time.monotonic,
+        today: Callable[[], date] = date.today,
     ) -> None:
-        """`now`: seconds, by which its speed is measured."""
+        """`now`: seconds, by which its speed is measured; `today`: the date that `load` tells it."""
         self.name = "llm"
         self.placement = placement
         self._settings = settings or LlmSettings()
         self._now = now
+        self._today = today
         self._loaded: _Loaded | None = None
         self._speed: Speed | None = None
 
@@ -89,12 +87,14 @@ class TransformersLlm:
         self.close()
         checkpoint = find(self._settings.checkpoint, ARCHITECTURES)
         tokenizer = read_tokenizer(checkpoint)
-        prompts = ChatPrompts(tokenizer, checkpoint.name)
-        ends = {*declared_ends(checkpoint), *prompts.end_ids}
+        prompts = ChatPrompts(tokenizer, checkpoint.name, self._today())
+        generation = generation_config(checkpoint)
+        ends = {*declared_ends(checkpoint, generation), *prompts.end_ids}
         if tokenizer.eos_token_id is not None:
             ends.add(tokenizer.eos_token_id)
+        sampling = chosen_sampling(self._settings, generation)
         self._loaded = within_memory(
-            lambda: self._on_device(checkpoint, prompts, frozenset(ends), progress),
+            lambda: self._on_device(checkpoint, prompts, sampling, frozenset(ends), progress),
             lambda: self._needs(checkpoint),
             self.placement.device,
         )
@@ -157,10 +157,8 @@ class TransformersLlm:
                 tempo.resume()
 
     def _tokens(self, loaded: _Loaded, ids: list[int], limit: int) -> Generator[int, None, None]:
-        settings = self._settings
-        sampling = Sampling(settings.temperature, settings.top_p, settings.top_k, settings.repetition_penalty)
-        seed = random.getrandbits(31) if settings.seed is None else settings.seed
-        with closing(loaded.loop.generate([Prompt(ids)], [sampling], [limit], seed)) as steps:
+        seed = random.getrandbits(31) if self._settings.seed is None else self._settings.seed
+        with closing(loaded.loop.generate([Prompt(ids)], [loaded.sampling], [limit], seed)) as steps:
             while True:
                 with failures(TITLE, self.placement.device):
                     step = next(steps, None)
@@ -175,12 +173,17 @@ class TransformersLlm:
         return self._loaded
 
     def _on_device(
-        self, checkpoint: Checkpoint, prompts: ChatPrompts, ends: frozenset[int], progress: LoadProgress
+        self,
+        checkpoint: Checkpoint,
+        prompts: ChatPrompts,
+        sampling: Sampling,
+        ends: frozenset[int],
+        progress: LoadProgress,
     ) -> _Loaded:
         decoder = load_decoder(checkpoint, self.placement, progress)
         loop = DecodeLoop(decoder, 1, context_tokens(checkpoint, self.placement), ends)
         held = {TITLE: decoder.memory_bytes, f"{TITLE} cache": loop.memory_bytes}
-        return _Loaded(prompts, loop, held)
+        return _Loaded(prompts, sampling, loop, held)
 
     def _needs(self, checkpoint: Checkpoint) -> str:
         precision = self.placement.precision

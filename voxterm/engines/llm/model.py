@@ -5,7 +5,6 @@ The weights stay mapped from their files: each goes straight to the device, at i
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -19,6 +18,9 @@ from voxterm.errors import CheckpointError
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 
 REMEDY = "name a chat model of Llama, Mistral, Qwen2 or Qwen3, like Qwen/Qwen3-4B-Instruct-2507"
+
+MISTRAL_BACKEND = "MistralCommonBackend"
+"""A class of Transformers that takes the marks of a chat template, like [INST], for plain text."""
 
 _KNOWN = re.compile(
     r"(lm_head|model\.(embed_tokens|norm|layers\.\d+\.("
@@ -51,31 +53,12 @@ def context_tokens(checkpoint: Checkpoint, placement: Placement) -> int:
     return min(placement.context_tokens, trained) if isinstance(trained, int) else placement.context_tokens
 
 
-def declared_ends(checkpoint: Checkpoint) -> frozenset[int]:
-    """The ids that end a reply, as generation_config.json and config.json say.
-
-    Raises:
-        CheckpointError: generation_config.json is broken.
-    """
-    path = checkpoint.folder / "generation_config.json"
-    generation: Any = {}
-    if path.is_file():
-        try:
-            generation = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise CheckpointError(f"{path} is no JSON", "fetch the checkpoint again") from error
-    found: set[int] = set()
-    for config in (generation, checkpoint.config):
-        ends = config.get("eos_token_id")
-        found.update(ends if isinstance(ends, list) else [ends] if isinstance(ends, int) else [])
-    return frozenset(found)
-
-
 def read_tokenizer(checkpoint: Checkpoint) -> Any:
     """Its tokenizer, of Transformers. Nothing is downloaded, and no code of the checkpoint is run.
 
     Raises:
-        CheckpointError: it is missing, broken, or in Mistral's own format alone; or config.json is broken.
+        CheckpointError: it is missing, broken, in Mistral's own format alone, or read by Mistral's own
+            backend; or config.json is broken.
     """
     folder = checkpoint.folder
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
@@ -83,7 +66,7 @@ def read_tokenizer(checkpoint: Checkpoint) -> Any:
         raise CheckpointError(f"{checkpoint.name} has {held}", "name a checkpoint that has tokenizer.json")
     config = _config(checkpoint)
     try:
-        return from_transformers("AutoTokenizer").from_pretrained(
+        tokenizer = from_transformers("AutoTokenizer").from_pretrained(
             str(folder),
             config=config,
             local_files_only=True,
@@ -91,9 +74,23 @@ def read_tokenizer(checkpoint: Checkpoint) -> Any:
             fix_mistral_regex=True,  # Mistral published tokenizers that cut texts in wrong places
         )
     except Exception as error:  # the libraries raise nothing narrower
+        if MISTRAL_BACKEND in str(error):  # most versions of it refuse `fix_mistral_regex`
+            raise _wrong_backend(checkpoint) from error
         raise CheckpointError(
             f"the tokenizer of {checkpoint.name} cannot be read: {error}", "fetch the checkpoint again"
         ) from error
+    if type(tokenizer).__name__ == MISTRAL_BACKEND:
+        raise _wrong_backend(checkpoint)
+    return tokenizer
+
+
+def _wrong_backend(checkpoint: Checkpoint) -> CheckpointError:
+    return CheckpointError(
+        f"Transformers reads the tokenizer of {checkpoint.name} by its {MISTRAL_BACKEND}, "
+        "which takes [INST] and other marks for plain text",
+        "install transformers>=5.20, or else set tokenizer_class to PreTrainedTokenizerFast in its "
+        "tokenizer_config.json",
+    )
 
 
 def _mapped(checkpoint: Checkpoint, placement: Placement) -> Any:

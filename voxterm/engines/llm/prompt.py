@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -23,6 +24,9 @@ LENGTHS = 1024
 NO_THINKING = {"enable_thinking": False, "thinking": False}
 """What templates of models that think only when told to (Qwen3, SmolLM3, Granite) go by; others ignore it."""
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""As templates have them; `strftime` would write them in the language of the machine."""
+
 CHAT_REMEDY = "name a chat model, like Qwen/Qwen3-4B-Instruct-2507: its name often holds Instruct or Chat"
 
 _Said: TypeAlias = dict[str, str]  # {"role": …, "content": …}
@@ -31,8 +35,8 @@ _Said: TypeAlias = dict[str, str]  # {"role": …, "content": …}
 class ChatPrompts:
     """Encodes prompts for one checkpoint."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
-        """`tokenizer` is one of Transformers, `name` the checkpoint's.
+    def __init__(self, tokenizer: Any, name: str, day: date) -> None:
+        """`tokenizer` is one of Transformers, `name` the checkpoint's, `day` what its templates call today.
 
         Raises:
             CheckpointError: it has no chat template, or one that fails.
@@ -40,6 +44,7 @@ class ChatPrompts:
         if not tokenizer.chat_template:
             raise CheckpointError(f"{name} has no chat template, so it is no model to talk with", CHAT_REMEDY)
         self._tokenizer = tokenizer
+        self._date = f"{day.day:02} {MONTHS[day.month - 1]} {day.year}"
         special = {id_: str(t.content) for id_, t in tokenizer.added_tokens_decoder.items() if t.special}
         self._special = re.compile("|".join(map(re.escape, special.values())) or r"(?!)")
         self._length = lru_cache(LENGTHS)(lambda text: len(self._ids(text)))
@@ -103,7 +108,11 @@ class ChatPrompts:
 
     def _rendered(self, said: Sequence[_Said], asks: bool = False) -> str:
         text: str = self._tokenizer.apply_chat_template(
-            list(said), tokenize=False, add_generation_prompt=asks, **NO_THINKING
+            list(said),
+            tokenize=False,
+            add_generation_prompt=asks,
+            date_string=self._date,  # left out, Llama 3.1's tells a day of 2024
+            **NO_THINKING,
         )
         return text
 
