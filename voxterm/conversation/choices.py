@@ -61,7 +61,7 @@ class Choices:
             )
             return
         alone = replace(mouth, speaker=Speaker(voice), follower=VoiceFollower(), understudies=Understudies())
-        self._floor.sample(greeting(voice), alone)
+        self._floor.exchanges.sample(greeting(voice), alone)
 
     def speed(self, speed: float) -> None:
         """Speak so fast, within what engines can."""

@@ -93,7 +93,7 @@ class Conversation:
 
     def go_on_after(self, turn: int) -> None:
         """Number the turns from the one after this: a session is resumed."""
-        self._floor.next_turn = turn + 1
+        self._floor.exchanges.next_turn = turn + 1
 
     async def run(self) -> None:
         """Load the engines, open the devices and converse until `stop` or the microphone's end.
@@ -158,7 +158,7 @@ class Conversation:
             what = f"{TYPED_LINES_WAITING} typed lines are waiting already"
             self.tell(Trouble(what, "let them be answered first", "input"))
             return
-        self._typed_into_reply = self._floor.audible and not self._typed
+        self._typed_into_reply = self._floor.exchanges.audible and not self._typed
         self._typed.append(text.strip())
 
     def interrupt(self) -> None:
@@ -174,13 +174,13 @@ class Conversation:
         if not self._beats or self._stopping:
             return
         machine = self._floor.machine
-        signals = machine.press(reply_audible=self._floor.audible) if pressed else machine.release()
+        signals = machine.press(reply_audible=self._floor.exchanges.audible) if pressed else machine.release()
         self._floor.follow(signals)
 
     def repeat(self) -> None:
         """Say the last reply once more."""
         if self._beats and not self._stopping:
-            self._floor.repeat()
+            self._floor.exchanges.repeat()
 
     def play_recording(self) -> None:
         """Have the recording speak in the microphone's place; it waits where it would talk over a reply."""
@@ -229,7 +229,7 @@ class Conversation:
     def clear_dialogue(self) -> None:
         """Break off, and let the models forget what was said."""
         self._floor.break_off()
-        self._floor.take_up(History(self._settings.dialogue.memory_turns))
+        self._floor.exchanges.take_up(History(self._settings.dialogue.memory_turns))
         self.tell(DialogueCleared())
 
     async def take_up(self, history: History, last_turn: int) -> None:
@@ -243,7 +243,7 @@ class Conversation:
             self.tell(Trouble(what, "type them again where they belong", "input"))
         self._typed.clear()
         self._injected.clear()
-        self._floor.take_up(history)
+        self._floor.exchanges.take_up(history)
         self.go_on_after(last_turn)
 
     async def suspend(self) -> None:
@@ -289,7 +289,7 @@ class Conversation:
             floor.tape.end_sample,
             len(frame.samples),
             probability,
-            reply_audible=floor.audible or floor.answered_just_now,
+            reply_audible=floor.exchanges.audible or floor.answered_just_now,
             reply_is_new=floor.reply_is_new,
         )
         floor.follow(signals)
@@ -317,15 +317,15 @@ class Conversation:
         """Answer the next typed line: at once if it was typed into a reply, else when nothing else is."""
         if not self._typed or self._floor.machine.turn_open:
             return
-        if self._floor.exchange is None or self._typed_into_reply:
+        if self._floor.exchanges.under_way is None or self._typed_into_reply:
             self._typed_into_reply = False
-            self._floor.answer_typed(self._typed.popleft())
+            self._floor.exchanges.answer_typed(self._typed.popleft())
 
     def _as_heard(self, frame: MicrophoneFrame) -> MicrophoneFrame:
         """The frame, or what stands in its place: the recording, or silence."""
         samples = frame.samples
         if self._injected:
-            polite = self._floor.exchange is not None and not self._floor.machine.turn_open
+            polite = self._floor.exchanges.under_way is not None and not self._floor.machine.turn_open
             samples = np.zeros_like(samples) if polite else self._injected.popleft()
         elif self._muted:
             samples = np.zeros_like(samples)

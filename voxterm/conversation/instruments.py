@@ -40,9 +40,9 @@ class Instruments:
         """Tell what voxterm is doing, by what the floor says."""
         if self._floor.machine.turn_open:
             state = State.HEARING
-        elif self._floor.audible:
+        elif self._floor.exchanges.audible:
             state = State.SPEAKING
-        elif self._floor.exchange and not self._floor.answered_just_now:
+        elif self._floor.exchanges.under_way and not self._floor.answered_just_now:
             state = State.THINKING
         elif self._devices.microphone.starting or self._measuring:
             state = State.LOADING
@@ -59,7 +59,7 @@ class Instruments:
     def frame(self, frame: MicrophoneFrame, probability: float) -> None:
         """Take the next frame of the microphone, and how probably somebody speaks in it."""
         microphone_dbfs = dbfs(float(np.sqrt(np.mean(np.square(frame.samples)))))
-        reply = self._floor.reply
+        reply = self._floor.exchanges.reply
         loudspeaker_dbfs = dbfs(reply.level() if reply else 0.0)
         self._floor.track.frame(frame.ended_at_s, microphone_dbfs, loudspeaker_dbfs, probability)
         self._tell_echo()
@@ -74,7 +74,7 @@ class Instruments:
             self._tell(chosen)
 
     def _tell_levels(self, microphone_dbfs: float, loudspeaker_dbfs: float, probability: float) -> None:
-        front_end, reply = self._devices.front_end, self._floor.reply
+        front_end, reply = self._devices.front_end, self._floor.exchanges.reply
         self._tell(
             Levels(
                 microphone_dbfs=microphone_dbfs,
