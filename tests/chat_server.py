@@ -99,8 +99,7 @@ class Exchange:
         data = body.encode() if isinstance(body, str) else body
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._head(status, {"Content-Type": content_type, "Content-Length": str(len(data)), **named})
-        if self.request.method != "HEAD":
-            self._write(data)
+        self._write(data)
 
     def wait(self, event: threading.Event) -> None:
         """Until the event is set.
@@ -333,9 +332,6 @@ class ChatServer:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                self._respond()
-
-            def do_HEAD(self) -> None:
                 self._respond()
 
             def do_POST(self) -> None:

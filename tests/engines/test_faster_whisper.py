@@ -158,7 +158,8 @@ def test_what_is_said_already_is_given_and_not_told_again(recogniser: FasterWhis
     assert fake.asked[0]["prompt"][-2:] == [7, 8]
     assert fake.asked[0]["suppress_blank"] is False
     vocabulary = recogniser.vocabulary
-    assert fake.asked[0]["suppress_tokens"] == [-1, *range(vocabulary.end_id + 1, vocabulary.size)]
+    controls = range(vocabulary.end_id + 1, vocabulary.no_timestamps_id + 1)
+    assert fake.asked[0]["suppress_tokens"] == [-1, *controls]
     assert decoded.ids == (1, 2, 3)
     assert decoded.log_probabilities == pytest.approx([-0.3] * 4)
     assert decoded.no_speech == 0.25

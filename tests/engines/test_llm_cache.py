@@ -11,9 +11,11 @@ from demo_clips import no_progress
 from llm_scene import HELLO, LIMIT, ON_CPU, Reads, loaded, said
 from tiny_llm import DATED, tiny_llm
 
+from voxterm.checkpoints import find
 from voxterm.decoding.cache import Held, Prompt
 from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.llm.engine import TransformersLlm
+from voxterm.engines.llm.model import read_tokenizer
 from voxterm.engines.protocols import Message
 
 
@@ -64,24 +66,22 @@ def test_in_a_full_context_most_turns_read_only_what_is_new(
     assert min(size for _, size in full) > 400
 
 
-def test_the_date_stays_that_of_the_day_on_which_it_was_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A dialogue over midnight would be read anew from its beginning."""
+def test_a_dialogue_keeps_the_day_on_which_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over midnight it would be read anew from its beginning."""
     folder = tiny_llm(tmp_path / "llama", "llama")
     (folder / "chat_template.jinja").write_text(DATED, encoding="utf-8")
-    days = iter([date(2026, 12, 31), date(2027, 1, 1)])
+    day = date(2026, 12, 31)
     settings = LlmSettings(checkpoint=str(folder), reply_tokens=LIMIT, temperature=0.0)
-    engine = TransformersLlm(ON_CPU, settings, today=lambda: next(days))
+    engine = TransformersLlm(ON_CPU, settings, today=lambda: day)
     reads = Reads(monkeypatch)
     engine.load(no_progress)
-    for line in ("How are you today?", "Well, what then?"):
-        list(engine.reply([*HELLO, Message("assistant", "A friend."), Message("user", line)]))
-    engine.load(no_progress)
+    said = [*HELLO, Message("assistant", "A friend."), Message("user", "How are you today?")]
+    for history in (HELLO, said):
+        list(engine.reply(history))
+        day = date(2027, 1, 1)
     list(engine.reply(HELLO))
-    assert engine._loaded is not None
-    texts = [engine._loaded.prompts.decode(ids) for ids in reads.prompts]
-    told = [text.partition("Today Date: ")[2].partition("\n")[0] for text in texts]
+    decode = read_tokenizer(find(str(folder))).decode
+    told = [decode(ids).partition("Today Date: ")[2].partition("\n")[0] for ids in reads.prompts]
     assert told == ["31 Dec 2026", "31 Dec 2026", "01 Jan 2027"]
     assert reads.read[1] < len(reads.prompts[1]) / 2
     engine.close()

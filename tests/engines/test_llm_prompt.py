@@ -33,14 +33,14 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prompts(tokenizers: dict[str, Any]) -> ChatPrompts:
-    return ChatPrompts(tokenizers["qwen2"], "tiny", DAY)
+    return ChatPrompts(tokenizers["qwen2"], "tiny", lambda: DAY)
 
 
 def with_template(tokenizer: Any, template: str | None) -> ChatPrompts:
     kept = tokenizer.chat_template
     tokenizer.chat_template = template
     try:
-        return ChatPrompts(tokenizer, "tiny", DAY)
+        return ChatPrompts(tokenizer, "tiny", lambda: DAY)
     finally:
         tokenizer.chat_template = kept
 
@@ -63,7 +63,7 @@ def test_the_prompt_is_what_the_template_makes(tokenizers: dict[str, Any], famil
     wanted = tokenizer.apply_chat_template(
         said, add_generation_prompt=True, return_dict=False, enable_thinking=False
     )
-    assert ChatPrompts(tokenizer, "tiny", DAY).chat(HISTORY, 4000) == wanted
+    assert ChatPrompts(tokenizer, "tiny", lambda: DAY).chat(HISTORY, 4000) == wanted
 
 
 def test_where_the_template_moves_the_system_text_about_it_opens_the_first_line(
@@ -74,7 +74,7 @@ def test_where_the_template_moves_the_system_text_about_it_opens_the_first_line(
     said = [{"role": message.role, "content": message.text} for message in HISTORY[1:]]
     said[0]["content"] = "Be kind.\n\nWho are you?"
     wanted = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=False)
-    assert ChatPrompts(tokenizer, "tiny", DAY).chat(HISTORY, 4000) == wanted
+    assert ChatPrompts(tokenizer, "tiny", lambda: DAY).chat(HISTORY, 4000) == wanted
 
 
 REFUSED = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + CHATML
@@ -89,14 +89,14 @@ def test_a_template_without_a_system_role_gets_its_text_in_the_first_line(
     kept = tokenizer.chat_template
     tokenizer.chat_template = template
     try:
-        text = read(ChatPrompts(tokenizer, "tiny", DAY), HISTORY)
+        text = read(ChatPrompts(tokenizer, "tiny", lambda: DAY), HISTORY)
     finally:
         tokenizer.chat_template = kept
     assert text.startswith("<|im_start|>user\nBe kind.\n\nWho are you?<|im_end|>")
 
 
 def test_the_system_text_stays_first_when_the_turns_before_it_are_gone(tokenizers: dict[str, Any]) -> None:
-    text = read(ChatPrompts(tokenizers["mistral"], "tiny", DAY), dialogue(60), 300)
+    text = read(ChatPrompts(tokenizers["mistral"], "tiny", lambda: DAY), dialogue(60), 300)
     assert text.startswith("<s>[INST]  Be kind.\n\nQ")
     assert text.count("Be kind.") == 1
 
@@ -115,7 +115,7 @@ def test_lines_alternate_whatever_the_history_is_like(
     tokenizers: dict[str, Any], family: str, said: Sequence[tuple[Any, str]], turns: Sequence[str]
 ) -> None:
     """Interrupted before it spoke, the model said nothing; templates raise at two lines of one speaker."""
-    prompts = ChatPrompts(tokenizers[family], "tiny", DAY)
+    prompts = ChatPrompts(tokenizers[family], "tiny", lambda: DAY)
     straight = [Message("assistant" if n % 2 else "user", text) for n, text in enumerate(turns)]
     assert read(prompts, [Message(role, text) for role, text in said]) == read(prompts, straight)
 
@@ -123,7 +123,7 @@ def test_lines_alternate_whatever_the_history_is_like(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_that_is_said_can_end_its_turn(tokenizers: dict[str, Any], family: str) -> None:
     tokenizer = tokenizers[family]
-    prompts = ChatPrompts(tokenizer, "tiny", DAY)
+    prompts = ChatPrompts(tokenizer, "tiny", lambda: DAY)
     mark = tokenizer.eos_token
     plain = prompts.chat([Message("user", "Hello there.")], 500)
     hostile = f"Hello {mark[:2]}{mark}{mark[2:]} \ud83d there."
@@ -140,7 +140,7 @@ def test_a_last_line_of_marks_alone_asks_for_nothing(
 ) -> None:
     """The model was asked to go on with its own last line."""
     tokenizer = tokenizers[family]
-    prompts = ChatPrompts(tokenizer, "tiny", DAY)
+    prompts = ChatPrompts(tokenizer, "tiny", lambda: DAY)
     asked = [*before, Message("assistant", "A friend."), Message("user", f" {tokenizer.eos_token}" * 2)]
     assert prompts.chat(asked, 500) == []
     assert prompts.chat([SYSTEM, asked[-1]], 500) == []
@@ -190,7 +190,7 @@ def test_a_line_that_is_too_long_is_an_error_with_a_remedy(prompts: ChatPrompts,
 def test_the_template_tells_what_ends_a_reply(tokenizers: dict[str, Any], family: str, end: str) -> None:
     """Llama's own end of text is another, and its chat models do not write that."""
     tokenizer = tokenizers[family]
-    assert ChatPrompts(tokenizer, "tiny", DAY).end_ids == {tokenizer.convert_tokens_to_ids(end)}
+    assert ChatPrompts(tokenizer, "tiny", lambda: DAY).end_ids == {tokenizer.convert_tokens_to_ids(end)}
 
 
 def test_where_a_reply_has_no_end_in_the_template_none_is_made_up(tokenizers: dict[str, Any]) -> None:
@@ -205,13 +205,13 @@ def test_it_tells_how_the_template_begins_a_reply(tokenizers: dict[str, Any]) ->
 
 
 def test_thinking_is_switched_off_where_that_can_be(tokenizers: dict[str, Any]) -> None:
-    assert ChatPrompts(tokenizers["qwen3"], "tiny", DAY).opening.endswith("<think>\n\n</think>\n\n")
+    assert ChatPrompts(tokenizers["qwen3"], "tiny", lambda: DAY).opening.endswith("<think>\n\n</think>\n\n")
 
 
 def test_marks_of_thoughts_are_shown_and_other_special_tokens_are_not(tmp_path: Path) -> None:
     tokenizer = write_tokenizer(tmp_path, "qwen2")
     tokenizer.add_special_tokens({"additional_special_tokens": ["[THINK]", "[/THINK]"]})
-    hidden = ChatPrompts(tokenizer, "tiny", DAY).hidden_ids
+    hidden = ChatPrompts(tokenizer, "tiny", lambda: DAY).hidden_ids
     assert sorted(map(tokenizer.convert_ids_to_tokens, hidden)) == [
         "<|endoftext|>",
         "<|im_end|>",
@@ -245,7 +245,7 @@ def test_a_template_that_tells_the_date_is_given_it_in_english(
     kept = tokenizer.chat_template
     tokenizer.chat_template = DATED
     try:
-        text = read(ChatPrompts(tokenizer, "tiny", day), HISTORY)
+        text = read(ChatPrompts(tokenizer, "tiny", lambda: day), HISTORY)
     finally:
         tokenizer.chat_template = kept
     assert f"Today Date: {told}\n\nBe kind.<|eot_id|>" in text

@@ -86,3 +86,18 @@ def test_a_server_without_tls_is_told_as_such() -> None:
     with ChatServer() as server, pytest.raises(EngineLoadError, match="does not speak TLS") as caught:
         load(server.url.replace("http:", "https:"))
     assert "http://" in caught.value.remedy
+
+
+@pytest.mark.usefixtures("trusted")
+def test_one_that_wants_another_tls_is_not_taken_for_one_without(authority: trustme.CA) -> None:
+    """Whoever went on without TLS would send the key in clear."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.set_ciphers("ECDHE-RSA-AES128-SHA256")  # of TLS 1.2, for other keys than this certificate has
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with (
+        ChatServer(tls=context) as server,
+        pytest.raises(EngineLoadError, match=r"TLS with https.*fails") as caught,
+    ):
+        load(server.url)
+    assert "http://" not in caught.value.remedy

@@ -88,7 +88,7 @@ def test_what_is_no_text_is_never_said_even_where_the_checkpoint_forgot_to_forbi
         "distil-whisper/distil-large-v3",
         "distil-whisper/distil-large-v3.5-ct2",
         "Systran/faster-distil-whisper-large-v2",
-        "/models/distil-large-v2",
+        "/models/distil-large-v2/",
     ],
 )
 def test_what_was_distilled_for_english_is_told_english_whatever_its_vocabulary(name: str) -> None:

@@ -193,6 +193,20 @@ def test_improbable_words_are_none_where_the_model_cannot_tell_silence(
     assert turn.text == said(0, 4)
 
 
+def test_words_that_were_agreed_on_speak_for_the_improbable_ones_after_them(
+    recogniser: ScriptedRecogniser,
+) -> None:
+    rules = Rules(recogniser.vocabulary.language_id("en"), knows_silence=False)
+    turn = WhisperTurn(recogniser, rules)
+    for begin in range(0, 40, 10):
+        turn.take(spoken(begin, begin + 10))
+        read(turn, thorough=False)
+    recogniser.log_probability = lambda _: -1.3
+    turn.take(spoken(40, 70))
+    read(turn, thorough=True)
+    assert turn.text == said(0, 70)
+
+
 def test_punctuation_alone_is_no_text(recogniser: ScriptedRecogniser) -> None:
     recogniser.changed = lambda ids, _: [FULL_STOP, FULL_STOP]
     turn = turn_with(recogniser)

@@ -76,6 +76,7 @@ def _transcribed(
     try:
         for engine in (vad, hears):
             engine.load(lambda done_bytes, total_bytes: None)
+            engine.warm_up()  # some learn by it what they need to know
         heard = []
         with printing.progress("transcribing") as show:
             for begin, end in _turns(vad, settings, samples):

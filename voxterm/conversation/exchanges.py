@@ -74,7 +74,7 @@ class Exchanges:
         """A turn made with the keyboard."""
         self.cut_off(by_voice=False)
         exchange = Exchange(self.next_turn, self._clock.now(), self._history, typed=text)
-        self.begin(exchange)
+        self.next_turn += 1
         self._tell(TurnEnded(exchange.number, exchange.started_at_s, typed=text))
         self._attempts.at_typed(exchange, self._outcomes.late, text)
         self._sound_at_once(exchange)

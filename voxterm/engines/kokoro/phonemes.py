@@ -13,6 +13,7 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -175,8 +176,7 @@ def _espeak_reader(letter: str) -> Callable[[str], str]:
 
 def _with_misaki(letter: str) -> FrontEnd:
     """misaki's own reader: for English, Japanese or Mandarin."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what its libraries say of themselves is not for a person here
+    with _quiet_libraries():
         if letter in "ab":
             from misaki import en, espeak  # type: ignore[import-untyped]
 
@@ -212,11 +212,20 @@ def _bopomofo(choice: Choice) -> FrontEnd:
     if lacking:
         what = f"Mandarin cannot be read for this checkpoint without {lacking[0]}"
         raise VoiceError(what, _REMEDIES["z"])
-    english = front_end("a", choice)
-    reader = _mandarin_reader(
-        version="1.1", en_callable=lambda run: "".join(part.phonemes for part in english(run))
-    )
+    english = front_end("a", "auto")
+    with _quiet_libraries():
+        reader = _mandarin_reader(
+            version="1.1", en_callable=lambda run: "".join(part.phonemes for part in english(run))
+        )
     return partial(parts, phonemes=lambda run: str(reader(run)[0]).strip())
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """What misaki's libraries say of themselves is not for a person here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _english_parts(reader: Any, text: str) -> Iterator[Part]:

@@ -56,7 +56,7 @@ class TransformersLlm:
         now: Callable[[], float] = time.monotonic,
         today: Callable[[], date] = date.today,
     ) -> None:
-        """`now`: seconds, by which its speed is measured; `today`: the date that `load` tells it."""
+        """`now`: seconds, by which its speed is measured; `today`: the date that it is told."""
         self.name = "llm"
         self.placement = placement
         self._settings = settings or LlmSettings()
@@ -87,7 +87,7 @@ class TransformersLlm:
         self.close()
         checkpoint = find(self._settings.checkpoint, ARCHITECTURES)
         tokenizer = read_tokenizer(checkpoint)
-        prompts = ChatPrompts(tokenizer, checkpoint.name, self._today())
+        prompts = ChatPrompts(tokenizer, checkpoint.name, self._today)
         generation = generation_config(checkpoint)
         ends = {*declared_ends(checkpoint, generation), *prompts.end_ids}
         if tokenizer.eos_token_id is not None:

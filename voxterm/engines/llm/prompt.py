@@ -8,7 +8,7 @@ full the oldest turns go several at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -35,8 +35,8 @@ _Said: TypeAlias = dict[str, str]  # {"role": …, "content": …}
 class ChatPrompts:
     """Encodes prompts for one checkpoint."""
 
-    def __init__(self, tokenizer: Any, name: str, day: date) -> None:
-        """`tokenizer` is one of Transformers, `name` the checkpoint's, `day` what its templates call today.
+    def __init__(self, tokenizer: Any, name: str, today: Callable[[], date]) -> None:
+        """`tokenizer` is one of Transformers, `name` the checkpoint's, `today` what its templates tell.
 
         Raises:
             CheckpointError: it has no chat template, or one that fails.
@@ -44,7 +44,8 @@ class ChatPrompts:
         if not tokenizer.chat_template:
             raise CheckpointError(f"{name} has no chat template, so it is no model to talk with", CHAT_REMEDY)
         self._tokenizer = tokenizer
-        self._date = f"{day.day:02} {MONTHS[day.month - 1]} {day.year}"
+        self._today = today
+        self._date = _written(today())
         special = {id_: str(t.content) for id_, t in tokenizer.added_tokens_decoder.items() if t.special}
         self._special = re.compile("|".join(map(re.escape, special.values())) or r"(?!)")
         self._length = lru_cache(LENGTHS)(lambda text: len(self._ids(text)))
@@ -77,6 +78,8 @@ class ChatPrompts:
         plain = [Message(message.role, self._plain(message.text)) for message in history]
         if not plain or not plain[-1].text.strip():
             return []
+        if all(message.role != "assistant" for message in plain):
+            self._date = _written(self._today())  # a dialogue keeps the day on which it began
         told = [message.text for message in plain if message.role == "system" and message.text.strip()]
         turns = turns_of(plain)
         ids: list[int] = []
@@ -141,6 +144,10 @@ class ChatPrompts:
         _, _, after = self._rendered([_said("user", "Hello."), _said("assistant", word)]).rpartition(word)
         mark = self._special.match(after.lstrip())
         return frozenset([self._tokenizer.convert_tokens_to_ids(mark[0])] if mark else [])
+
+
+def _written(day: date) -> str:
+    return f"{day.day:02} {MONTHS[day.month - 1]} {day.year}"
 
 
 def _alternating(turns: Sequence[Turn]) -> list[_Said]:

@@ -2,8 +2,8 @@
 
 Connections stay open between replies for as long as the server leaves them; the system probes them, so that
 one which a router has dropped is noticed before a reply needs it. A reply that is broken off takes its
-connection with it, which is how the server learns to stop; `open` has another there in time. Proxies that the
-environment names are not used.
+connection with it, which is how the server learns to stop; `prepare` has another there in time. Proxies that
+the environment names are not used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from voxterm.engines.protocols import Delta
 from voxterm.errors import EngineLoadError
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient
     from openai import AsyncOpenAI, AsyncStream
     from openai.types.chat import ChatCompletionChunk
 
@@ -29,8 +28,8 @@ Waiting: TypeAlias = Generator[Delta, None, T]
 
 NO_KEY = "none"  # the client insists on one, a server of one's own does not
 
-OPEN_LIMIT_S = 0.5
-"""How long somebody who speaks may be heard late, for the sake of a connection."""
+IDLE_S = 30.0
+"""A connection that was free for longer may have been closed: hosted servers wait for a minute and more."""
 
 PROBES = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds until an idle connection is probed, and between probes; how many may be lost."""
@@ -43,14 +42,22 @@ class Connection:
             EngineLoadError: the package is missing.
         """
         self._server = server
-        self._http = _http_client(connect_timeout_s)
-        self._client = _client(server, self._http)
+        self._client = _client(server, connect_timeout_s)
+        self._now = now
+        self._free_since_s: float | None = None  # a connection, as far as is known
+        self._is_slow = False
         self._loop = SlicedLoop(now)
 
-    def open(self) -> None:
-        """See that a connection is open, whatever becomes of it; not longer than OPEN_LIMIT_S."""
-        url, headers = f"{self._client.base_url}models", self._client.auth_headers
-        self._loop.run(self._http.head(url, headers=headers), OPEN_LIMIT_S)
+    def prepare(self) -> None:
+        """See that a connection is free, not longer than `waiting.END_LIMIT_S`. Raises nothing.
+
+        It asks for the models, which any server takes. Of one that was too slow for that it asks no more.
+        """
+        free_s = self._free_since_s
+        if self._is_slow or (free_s is not None and self._now() - free_s < IDLE_S):
+            return
+        self._is_slow = not self._loop.run(_unread_page(self._client))
+        self._free_since_s = self._now()
 
     def models(self, limit_s: float) -> Waiting[list[str]]:
         """The names of the models that the server has.
@@ -59,6 +66,7 @@ class Connection:
             ServerError: no answer that could be read.
         """
         page = yield from self._asked(_page(self._client), limit_s)
+        self._free_since_s = self._now()
         names = [getattr(model, "id", None) for model in page]
         return [name for name in names if isinstance(name, str)]
 
@@ -70,6 +78,7 @@ class Connection:
         """
         create: Callable[..., Coroutine[Any, Any, AsyncStream[ChatCompletionChunk]]]
         create = self._client.chat.completions.create
+        self._free_since_s = None
         return self._asked(create(**arguments), limit_s)
 
     def next_chunk(self, stream: AsyncStream[ChatCompletionChunk], limit_s: float) -> Waiting[object]:
@@ -78,7 +87,10 @@ class Connection:
         Raises:
             ServerError: the connection broke off, nothing came within the limit, or it cannot be read.
         """
-        return self._asked(_next(stream), limit_s)
+        chunk = yield from self._asked(_next(stream), limit_s)
+        if chunk is None:
+            self._free_since_s = self._now()
+        return chunk
 
     def end(self, stream: AsyncStream[ChatCompletionChunk]) -> None:
         """Let go of an answer. One that is not through is broken off, and the server learns it at once."""
@@ -100,37 +112,36 @@ async def _page(client: AsyncOpenAI) -> list[object]:
     return list((await client.models.list()).data)
 
 
+async def _unread_page(client: AsyncOpenAI) -> object:
+    return await client.models.with_raw_response.list()
+
+
 async def _next(stream: AsyncStream[ChatCompletionChunk]) -> object:
     return await anext(stream, None)
 
 
-def _http_client(connect_timeout_s: float) -> AsyncClient:
+def _client(server: Server, connect_timeout_s: float) -> AsyncOpenAI:
     try:
         import httpx2
+        from openai import AsyncOpenAI
     except ImportError as error:
         raise EngineLoadError(f"a server needs openai: {error}", "install openai") from error
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     names = [name for name in PROBES if hasattr(socket, name)]
     options += [(socket.IPPROTO_TCP, getattr(socket, name), PROBES[name]) for name in names]
     limits = httpx2.Limits(max_connections=4, keepalive_expiry=None)
-    return httpx2.AsyncClient(
+    http = httpx2.AsyncClient(
         transport=httpx2.AsyncHTTPTransport(limits=limits, socket_options=options),
         follow_redirects=True,
-        timeout=httpx2.Timeout(None, connect=connect_timeout_s),  # the other waits end with their slices
         trust_env=False,
     )
-
-
-def _client(server: Server, http: AsyncClient) -> AsyncOpenAI:
-    import httpx2
-    from openai import AsyncOpenAI
-
+    timeout = httpx2.Timeout(None, connect=connect_timeout_s)  # the other waits end with their slices
     try:
         return AsyncOpenAI(
             base_url=server.url,
             api_key=server.key or NO_KEY,
             max_retries=0,
-            timeout=http.timeout,
+            timeout=timeout,
             http_client=http,
         )
     except httpx2.InvalidURL as error:

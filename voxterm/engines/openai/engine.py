@@ -104,7 +104,7 @@ class OpenAiLanguageModel:
     def expect(self) -> None:
         """Have a connection there when the question comes. Of a server that is away nothing is expected."""
         if self._connection is not None and not self._away:
-            self._connection.open()
+            self._connection.prepare()
 
     def close(self) -> None:
         """Close the connections. A reply under way breaks off."""

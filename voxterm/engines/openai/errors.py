@@ -37,6 +37,8 @@ MAY_BE_LEFT_OUT = ("max_tokens", "temperature", "top_p")
 NOT_TAKEN_CODES = ("unsupported_parameter", "unsupported_value")
 FIRST_ADVICE = "is this an OpenAI-compatible server? engines.openai.base_url usually ends in /v1"
 CERTIFICATE_ADVICE = "name the server as its certificate does, and its authority's file in SSL_CERT_FILE"
+WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""As OpenSSL calls an answer that is no TLS at all."""
 START_ADVICE = 'start it, such as with "vllm serve MODEL", or set engines.openai.base_url'
 
 
@@ -110,14 +112,16 @@ def no_such_model(server: Server, model: str, known: Sequence[str]) -> ServerErr
 
 
 def _no_connection(cause: Exception, server: Server) -> ServerError:
+    url = server.without_key(server.url)
     why = server.without_key(f": {cause}" if str(cause) else "")
     if "CERTIFICATE_VERIFY_FAILED" in why:
-        what = f"the certificate of {server.url} cannot be trusted{why}"
-        return ServerError("refused", what, CERTIFICATE_ADVICE)
-    if "SSL" in why:
-        what = f"{server.url} does not speak TLS{why}"
-        return ServerError("refused", what, "see whether engines.openai.base_url should begin with http://")
-    return ServerError("away", f"no server answers at {server.url}{why}", START_ADVICE)
+        return ServerError("refused", f"the certificate of {url} cannot be trusted{why}", CERTIFICATE_ADVICE)
+    if any(reason in why for reason in WITHOUT_TLS):
+        advice = "see whether engines.openai.base_url should begin with http://"
+        return ServerError("refused", f"{url} does not speak TLS{why}", advice)
+    if "[SSL" in why:
+        return ServerError("away", f"TLS with {url} fails{why}", "see which TLS and clients it accepts")
+    return ServerError("away", f"no server answers at {url}{why}", START_ADVICE)
 
 
 def _refusal(error: Any, server: Server) -> ServerError:

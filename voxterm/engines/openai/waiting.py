@@ -20,7 +20,7 @@ SLICE_S = 0.05
 """How long a wait may hold its thread: so late does a reply stop that is cancelled while nothing comes."""
 
 END_LIMIT_S = 1.0
-"""How long a request that was broken off may take to close its connection."""
+"""How long something may take that nobody waits for: to close a connection, or to open one beforehand."""
 
 NOTHING_YET = Delta("")
 
@@ -55,14 +55,18 @@ class SlicedLoop:
             self._break_off(task)
         return task.result()
 
-    def run(self, work: Coroutine[Any, Any, object], limit_s: float = END_LIMIT_S) -> None:
-        """Wait for something short to be through, whatever becomes of it; not longer than the limit."""
+    def run(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Wait for something short to be through, whatever becomes of it; not longer than END_LIMIT_S.
+
+        Returns whether it was through by then.
+        """
         if self._loop.is_closed():
             work.close()
-            return
+            return False
         task = self._loop.create_task(work)
-        self._turned(task, limit_s)
+        is_through = self._turned(task, END_LIMIT_S)
         self._break_off(task)
+        return is_through
 
     def close(self) -> None:
         """Give back what the loop holds. May be called twice."""

@@ -5,8 +5,8 @@ What the passes agreed on need not be decoded again when the end is asked for, a
 since the last pass, as in a pause that goes on, nothing is computed at all, but for the language once.
 
 Some checkpoints find speech in everything: large-v3-turbo gives no speech 1e-10 where others give more than a
-half (SYSTRAN/faster-whisper, issue 1028). So each is given noise when it is warmed up, and one that does not
-find it to be none is not asked again: improbable words are then left out by themselves.
+half (SYSTRAN/faster-whisper, issue 1028). So each is given noise when it is warmed up, and one that takes it
+for speech is not asked again: improbable words are then left out by themselves.
 
 Its `Ending` comes from the probability of a full stop after the last word. It is not calibrated.
 """
@@ -39,6 +39,9 @@ from voxterm.errors import EngineError
 
 NO_BOUNDS = Bounds(no_speech=1.0, log_probability=float("-inf"), compression=float("inf"))
 """Of what a stand-in says, all is doubtful: to measure its speed nothing is doubted."""
+
+TELLS_NOISE = 0.01
+"""The least probability of no speech that noise is given by a model for which that means anything."""
 
 
 @dataclass
@@ -180,11 +183,11 @@ class Whisper:
         yield Transcript(turn.text)
 
     def _learn_silence(self) -> None:
-        """Whether the model calls the noise that it has encoded last no speech."""
+        """Whether the model can tell that the noise, which it has encoded last, is no speech."""
         loaded = self._ready()
         recogniser, bound = loaded.recogniser, loaded.rules.bounds.no_speech
         decoded = recogniser.decode(recogniser.vocabulary.prompt(None), (), limit=1)
-        loaded.rules = replace(loaded.rules, knows_silence=decoded.no_speech > bound or bound >= 1.0)
+        loaded.rules = replace(loaded.rules, knows_silence=decoded.no_speech >= TELLS_NOISE or bound >= 1.0)
 
     def _ready(self) -> _Loaded:
         if self._loaded is None:

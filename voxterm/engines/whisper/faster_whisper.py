@@ -78,7 +78,8 @@ class FasterWhisper:
         tokens = model.hf_tokenizer
         about = {"is_multilingual": model.model.is_multilingual}
         self.vocabulary = WhisperVocabulary(tokens, about, tokens.get_vocab_size(), name)
-        self._controls = range(self.vocabulary.end_id + 1, self.vocabulary.size)
+        # Up to the timestamps, which it bans itself; an id that its model does not have spoils its memory.
+        self._controls = range(self.vocabulary.end_id + 1, self.vocabulary.no_timestamps_id + 1)
         self.is_stand_in = False
         self.memory_bytes: Mapping[str, int] = {TITLE: size_bytes}
         self.speed: Speed | None = None  # it does not tell when a token came

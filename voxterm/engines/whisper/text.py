@@ -200,7 +200,7 @@ class WhisperVocabulary:
         between = range(self.start_id + 1, self._id("<|translate|>"))
         named = {id_: _LANGUAGE.fullmatch(self._tokens.id_to_token(id_) or "") for id_ in between}
         known = {match[1]: id_ for id_, match in named.items() if match}
-        is_distilled = _DISTILLED.fullmatch(self._name.rpartition("/")[2])
+        is_distilled = _DISTILLED.fullmatch(self._name.rstrip("/").rpartition("/")[2])
         return {ENGLISH: known[ENGLISH]} if is_distilled and ENGLISH in known else known
 
 

@@ -207,7 +207,7 @@ class WhisperTurn:
         """What the recogniser hears after the committed words in what it has encoded.
 
         Of several doubtful ones the most probable that does not repeat itself, as faster-whisper does; none
-        where even that is improbable and the model cannot tell silence.
+        where even that is improbable, the model cannot tell silence and the turn had no words before.
         """
         prompt = self._vocabulary.prompt(self._language_id)
         said = [id_ for word in committed for id_ in word.ids]
@@ -225,7 +225,8 @@ class WhisperTurn:
             readings.append(reading)
         best = max(readings, key=lambda reading: (not reading.repeats_itself, reading.log_probability))
         is_improbable = best.log_probability < self._rules.bounds.log_probability
-        return _SILENCE if thorough and is_improbable and not self._rules.knows_silence else best
+        somebody_spoke = self._rules.knows_silence or self._before or self._agreement.committed
+        return _SILENCE if thorough and is_improbable and not somebody_spoke else best
 
     def _judged(self, decoded: Decoded, committed: Sequence[Word]) -> _Reading:
         kept = without_loop(decoded.ids)
