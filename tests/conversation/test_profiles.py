@@ -7,6 +7,10 @@ is interrupted, and thrown away where it was begun too early: whichever engines 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +137,31 @@ def converse(settings: Settings, clips: list[Samples], *, talks_over: bool = Fal
     conversation.subscribe(events.append)
     talked = asyncio.run(talk_through(conversation, microphone, talks_over=talks_over))
     return Run(talked, events, np.concatenate([silence(0), *played]), cast.names())
+
+
+@pytest.mark.parametrize("profile", ["whisper-llm-kokoro", "voxtral-kokoro", "realtime-llm-orpheus"])
+def test_in_a_process_of_its_own_the_engines_load_side_by_side(
+    own: dict[str, dict[str, object]], profile: str, tmp_path: Path
+) -> None:
+    """Here their libraries are imported already, there by several threads at once."""
+    config = tmp_path / "tiny.toml"
+    sections = (
+        "\n".join([f"[engines.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())])
+        for name, values in own.items()
+    )
+    config.write_text("\n".join(sections), encoding="utf-8")
+    clip = str(DATA / "demo-1.flac")
+    ran = subprocess.run(
+        [sys.executable, "-m", "voxterm", "talk", clip, "--config", config, "--profile", profile, "--json"],
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.stdout, ran.stderr
+    (turn,) = json.loads(ran.stdout)["turns"]
+    assert turn["reply"], ran.stderr
 
 
 def test_the_engines_are_those_that_the_profile_names(settings: Settings) -> None:

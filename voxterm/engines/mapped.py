@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from voxterm.checkpoints import Checkpoint, state_dict
+from voxterm.engines.architectures import importing
 from voxterm.errors import CheckpointError
 
 FETCH_AGAIN = "fetch it again"
@@ -28,7 +29,7 @@ def config_of(checkpoint: Checkpoint, kind: Any) -> Any:
     Raises:
         CheckpointError: it makes no sense.
     """
-    with config_held_good(checkpoint):
+    with config_held_good(checkpoint), importing():
         return kind.from_dict(dict(checkpoint.config))
 
 
@@ -46,7 +47,7 @@ def config_held_good(checkpoint: Checkpoint) -> Iterator[None]:
 
 def empty(kind: Any, config: Any) -> Any:
     """A model of this class without numbers, ready to be read."""
-    with torch.device("meta"):
+    with torch.device("meta"), importing():
         return kind(config).eval().requires_grad_(False)
 
 

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from voxterm.checkpoints import Checkpoint, state_dict, unpickled
 from voxterm.decoding.graph import on_stream
+from voxterm.engines.architectures import from_transformers, importing
 from voxterm.engines.declared.kokoro import CHECKPOINT
 from voxterm.engines.memory import within_memory
 from voxterm.engines.protocols import LoadProgress, Samples
@@ -177,7 +178,7 @@ def _built(checkpoint: Checkpoint) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of weight norms, and of dropout between layers that are one
         try:
-            from kokoro.model import KModel  # type: ignore[import-untyped]
+            kind = from_transformers("KModel", "kokoro.model")
         except ImportError as error:
             raise EngineLoadError(
                 f"Kokoro needs the package kokoro: {error}",
@@ -185,7 +186,8 @@ def _built(checkpoint: Checkpoint) -> Any:
             ) from error
         try:
             dict(checkpoint.config["vocab"])
-            return KModel(repo_id=checkpoint.name, config=dict(checkpoint.config), model=empty)
+            with importing():
+                return kind(repo_id=checkpoint.name, config=dict(checkpoint.config), model=empty)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # each part of it has a way of its own to refuse

@@ -19,6 +19,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
+from voxterm.engines.architectures import importing
 from voxterm.engines.espeak.library import TIE, espeak_library
 from voxterm.engines.kokoro.text import Part, parts
 from voxterm.errors import VoiceError
@@ -176,7 +177,7 @@ def _espeak_reader(letter: str) -> Callable[[str], str]:
 
 def _with_misaki(letter: str) -> FrontEnd:
     """misaki's own reader: for English, Japanese or Mandarin."""
-    with _quiet_libraries():
+    with _loading_libraries():
         if letter in "ab":
             from misaki import en, espeak  # type: ignore[import-untyped]
 
@@ -213,7 +214,7 @@ def _bopomofo(choice: Choice) -> FrontEnd:
         what = f"Mandarin cannot be read for this checkpoint without {lacking[0]}"
         raise VoiceError(what, _REMEDIES["z"])
     english = front_end("a", "auto")
-    with _quiet_libraries():
+    with _loading_libraries():
         reader = _mandarin_reader(
             version="1.1", en_callable=lambda run: "".join(part.phonemes for part in english(run))
         )
@@ -221,9 +222,9 @@ def _bopomofo(choice: Choice) -> FrontEnd:
 
 
 @contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """What misaki's libraries say of themselves is not for a person here."""
-    with warnings.catch_warnings():
+def _loading_libraries() -> Iterator[None]:
+    """What misaki's libraries say of themselves is not for a person here. They may import Transformers."""
+    with importing(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 

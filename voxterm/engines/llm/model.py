@@ -10,7 +10,7 @@ from typing import Any
 
 from voxterm.checkpoints import Checkpoint
 from voxterm.decoding import Decoder
-from voxterm.engines.architectures import from_transformers
+from voxterm.engines.architectures import from_transformers, importing
 from voxterm.engines.mapped import config_held_good, config_of, empty, mapped
 from voxterm.engines.protocols import LoadProgress, Placement
 from voxterm.errors import CheckpointError
@@ -66,13 +66,14 @@ def read_tokenizer(checkpoint: Checkpoint) -> Any:
         raise CheckpointError(f"{checkpoint.name} has {held}", "name a checkpoint that has tokenizer.json")
     config = _config(checkpoint)
     try:
-        tokenizer = from_transformers("AutoTokenizer").from_pretrained(
-            str(folder),
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            fix_mistral_regex=True,  # Mistral published tokenizers that cut texts in wrong places
-        )
+        with importing():
+            tokenizer = from_transformers("AutoTokenizer").from_pretrained(
+                str(folder),
+                config=config,
+                local_files_only=True,
+                trust_remote_code=False,
+                fix_mistral_regex=True,  # Mistral published tokenizers that cut texts in wrong places
+            )
     except Exception as error:  # the libraries raise nothing narrower
         if MISTRAL_BACKEND in str(error):  # most versions of it refuse `fix_mistral_regex`
             raise _wrong_backend(checkpoint) from error

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from voxterm.engines.architectures import importing
 from voxterm.engines.protocols import LoadProgress, Placement, Precision, Samples, Speed
 from voxterm.engines.whisper.recogniser import TITLE, WINDOW_SAMPLES, Decoded
 from voxterm.engines.whisper.text import WhisperVocabulary
@@ -41,8 +42,9 @@ def opened(name: str, placement: Placement, progress: LoadProgress) -> FasterWhi
         EngineLoadError: the package is missing, or refuses the device.
     """
     try:
-        import ctranslate2  # type: ignore[import-untyped]
-        import faster_whisper  # type: ignore[import-untyped]
+        with importing():  # its converters look for Transformers
+            import ctranslate2  # type: ignore[import-untyped]
+            import faster_whisper  # type: ignore[import-untyped]
     except ImportError as error:
         what = "without the package faster-whisper there is no such backend of Whisper"
         raise EngineLoadError(what, "run pip install 'voxterm[faster-whisper]'") from error

@@ -19,7 +19,7 @@ from torch import Tensor
 from voxterm.checkpoints import Checkpoint, find
 from voxterm.decoding.graph import CapturedFunction, on_stream
 from voxterm.decoding.weights import placed_module
-from voxterm.engines.architectures import from_transformers
+from voxterm.engines.architectures import from_transformers, importing
 from voxterm.engines.log_mel import LogMel
 from voxterm.engines.mapped import config_of, empty, mapped
 from voxterm.engines.memory import failures, free_caches, within_memory
@@ -183,9 +183,9 @@ def _config(checkpoint: Checkpoint) -> Any:
 def _vocabulary(checkpoint: Checkpoint) -> WhisperVocabulary:
     name, config = checkpoint.name, checkpoint.config
     try:
-        tokenizer = from_transformers("WhisperTokenizer").from_pretrained(
-            checkpoint.folder, local_files_only=True
-        )
+        with importing():
+            kind = from_transformers("WhisperTokenizer")
+            tokenizer = kind.from_pretrained(checkpoint.folder, local_files_only=True)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the tokenizer of {name} cannot be read: {error}", "fetch it again") from error
     size = config.get("vocab_size")
