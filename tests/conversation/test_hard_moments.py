@@ -244,6 +244,29 @@ async def test_keys_after_the_end_do_nothing() -> None:
     assert len(scene.events) == told
 
 
+async def test_whoever_stops_while_the_engines_load_does_not_wait_for_them() -> None:
+    """A server may take a minute for its first answer."""
+
+    class Slow(Late):
+        def warm_up(self) -> None:
+            self.may_answer.wait(timeout=60)
+
+    listener = Slow("never")
+    scene = Scene(listener)
+
+    def meanwhile(conversation: Conversation, event: Event) -> None:
+        if isinstance(event, StateChanged) and event.state is State.LOADING:
+            conversation.stop()
+
+    try:
+        await asyncio.wait_for(scene.play(said(0.3, 1.0), meanwhile=meanwhile), 30)
+        assert not listener.may_answer.is_set()
+    finally:
+        listener.may_answer.set()
+    assert scene.of(Ready) == []
+    assert scene.of(StateChanged)[-1].state is State.STOPPED
+
+
 async def test_an_engine_that_hangs_does_not_keep_the_conversation_from_ending() -> None:
     listener = Late("never")
     scene = Scene(listener)

@@ -266,6 +266,24 @@ def test_warming_up_tells_of_a_server_that_fails(
         loaded(tries=1).warm_up()
 
 
+def test_warming_up_tells_of_a_server_that_never_answers_what_can_be_done(server: ChatServer) -> None:
+    """No setting makes it wait for longer."""
+    now_s = 0.0
+
+    def now() -> float:
+        nonlocal now_s
+        now_s += 10.0
+        return now_s
+
+    engine = OpenAiLanguageModel(OpenAiSettings(base_url=server.url), now=now)
+    engine.load(lambda done, total: None)
+    server.play(says_nothing(threading.Event()))
+    with pytest.raises(EngineError, match="no first answer within 60 s") as caught:
+        engine.warm_up()
+    assert "timeout_s" not in str(caught.value)
+    engine.close()
+
+
 # What it is asked
 
 

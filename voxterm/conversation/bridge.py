@@ -77,13 +77,22 @@ class EngineThread:
         stream.finished_by(self._submit(stream.step_through))
         return stream
 
-    async def close(self) -> None:
-        """End the thread once all the work it was given is done; one that hangs is left behind."""
-        if self._started:
-            ended = self._submit(lambda: None)
-            self._jobs.put(None)
-            await asyncio.wait([asyncio.wrap_future(ended)], timeout=CLOSE_LIMIT_S)
-            self._thread.join(0.1 if ended.done() else 0.0)
+    async def close(self, last: Callable[[], None] | None = None) -> None:
+        """End the thread once all the work it was given is done, and `last`; one that hangs is left behind.
+
+        Raises:
+            Exception: whatever `last` raised.
+        """
+        if not self._started and last is None:
+            return
+        job = self._submit(last or (lambda: None))
+        self._jobs.put(None)
+        ended = asyncio.wrap_future(job)
+        ended.add_done_callback(lambda end: end.cancelled() or end.exception())  # seen, should it come late
+        await asyncio.wait([ended], timeout=CLOSE_LIMIT_S)
+        self._thread.join(0.1 if job.done() else 0.0)
+        if job.done():
+            job.result()
 
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         if not self._started:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, suppress
-from typing import TypeAlias
+from contextlib import AsyncExitStack
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from voxterm.audio.devices import Kind
 from voxterm.audio.protocols import FRAME_SAMPLES, MicrophoneFrame
 from voxterm.collector import quiet_collector
 from voxterm.config import Settings
-from voxterm.conversation.bridge import CLOSE_LIMIT_S, EngineThread
+from voxterm.conversation.bridge import EngineThread
 from voxterm.conversation.cast import Cast, Devices, EngineThreads
 from voxterm.conversation.choices import Choices
 from voxterm.conversation.floor import Floor
@@ -80,7 +80,7 @@ class Conversation:
         self._vad_failed = False
         self._injected: deque[Samples] = deque()
         self._muted = False
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._awake = asyncio.Event()  # not suspended
         self._awake.set()
         self._beats = 0
@@ -104,22 +104,35 @@ class Conversation:
         with quiet_collector() as all_is_loaded:
             try:
                 self._instruments.enter(State.LOADING)
-                self._floor.pause_judge.detector, _ = await asyncio.gather(
-                    load_cast(self._cast, self._floor.mouth, self._threads, self.tell),
-                    asyncio.to_thread(self._floor.mouth.follower.load),
-                )
+                await self._load()
                 all_is_loaded()
                 await self._converse()
             finally:
                 await self._close()
 
+    async def _load(self) -> None:
+        """Load all engines; `stop` does not wait for one that hangs."""
+        loading = asyncio.gather(
+            load_cast(self._cast, self._floor.mouth, self._threads, self.tell),
+            asyncio.to_thread(self._floor.mouth.follower.load),
+        )
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            parts: set[asyncio.Future[Any]] = {loading, stopped}
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            if loading.done():
+                self._floor.pause_judge.detector, _ = loading.result()
+        finally:
+            stopped.cancel()
+            loading.cancel()
+
     async def _converse(self) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             return
         await self._devices.microphone.open(self.tell)
         await self._devices.loudspeaker.open(self.tell)
         self._tell_ready()
-        while not self._stopping:
+        while not self._stopping.is_set():
             await self._awake.wait()
             frame = await self._devices.microphone.read()
             if frame is None:
@@ -143,7 +156,7 @@ class Conversation:
 
     def stop(self) -> None:
         """Let `run` come to its end: what is being said is cut, what was said is kept."""
-        self._stopping = True
+        self._stopping.set()
         self._awake.set()
 
     def type_text(self, text: str) -> None:
@@ -171,7 +184,7 @@ class Conversation:
 
     def talk(self, pressed: bool) -> None:
         """The talk key: a turn lasts from its press to its release."""
-        if not self._beats or self._stopping:
+        if not self._beats or self._stopping.is_set():
             return
         machine = self._floor.machine
         signals = machine.press(reply_audible=self._floor.exchanges.audible) if pressed else machine.release()
@@ -179,7 +192,7 @@ class Conversation:
 
     def repeat(self) -> None:
         """Say the last reply once more."""
-        if self._beats and not self._stopping:
+        if self._beats and not self._stopping.is_set():
             self._floor.exchanges.repeat()
 
     def play_recording(self) -> None:
@@ -196,7 +209,7 @@ class Conversation:
 
     def choose_voice(self, name: str) -> None:
         """Speak with another voice from the next reply on; what it needs is loaded at once."""
-        if not self._stopping:
+        if not self._stopping.is_set():
             self._choices.voice(name)
 
     @property
@@ -206,12 +219,12 @@ class Conversation:
 
     def choose_persona(self, name: str) -> None:
         """Have a persona answer from the next question on, with its voice; "": the system prompt alone."""
-        if not self._stopping:
+        if not self._stopping.is_set():
             self._personas.choose(name)
 
     def sample_voice(self, name: str | None) -> None:
         """Let a voice say a greeting as soon as nobody speaks, outside of the dialogue; None: silence it."""
-        if self._beats and not self._stopping:
+        if self._beats and not self._stopping.is_set():
             self._choices.sample(name)
 
     def set_speed(self, speed: float) -> None:
@@ -333,16 +346,14 @@ class Conversation:
 
     async def _close(self) -> None:
         """Give everything back, whatever state it is in; what hangs is left behind."""
-        self._stopping = True
+        self._stopping.set()
         async with AsyncExitStack() as things:  # the last one first, each whatever the others raise
             for engine, thread in (
                 (self._cast.understanding, self._threads.understanding),
                 (self._cast.synthesizer, self._threads.synthesizer),
                 (self._cast.detector, self._threads.detector),
             ):
-                things.push_async_callback(thread.close)
-                if engine:
-                    things.push_async_callback(_within_limit, thread, engine.close)
+                things.push_async_callback(thread.close, engine.close if engine else None)
             things.callback(self._cast.vad.close)
             things.push_async_callback(self._devices.loudspeaker.close)
             things.push_async_callback(self._devices.microphone.close)
@@ -363,8 +374,3 @@ def _frames(samples: Samples) -> Iterator[Samples]:
         part = samples[begin : begin + FRAME_SAMPLES]
         frame[: len(part)] = part
         yield frame
-
-
-async def _within_limit(thread: EngineThread, work: Callable[[], None]) -> None:
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(thread.call(work), CLOSE_LIMIT_S)

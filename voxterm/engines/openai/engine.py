@@ -98,6 +98,10 @@ class OpenAiLanguageModel:
                     if item is not NOTHING_YET and self._now() >= until_s:  # it answers, and that is enough
                         return
         except ServerError as failure:
+            if failure.kind == "stalled":
+                what = f"{self._server.url} gave no first answer within {WARM_UP_LIMIT_S:g} s"
+                remedy = "see whether it is still taking up its model, and start again when it answers"
+                raise EngineError(what, remedy) from None
             if failure.kind not in ("empty", "refused"):  # it is there all the same
                 raise
 
