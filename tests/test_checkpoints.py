@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tiny import copied
 
 from voxterm.checkpoints import Checkpoint, find, read_header, require, state_dict, unpickled
+from voxterm.checkpoints.reading import COPY_AGAIN
 from voxterm.errors import CheckpointError
 
 VOXTRAL = "VoxtralForConditionalGeneration"
@@ -226,7 +227,7 @@ def test_a_config_without_weights(voxtral: Path) -> None:
 def test_a_config_that_is_no_json(voxtral: Path, text: bytes) -> None:
     config = rewritten(voxtral / "config.json", text)
     error = failure(lambda: find(str(voxtral)))
-    assert str(error) == f"{config} is no JSON; delete {config} and fetch it again"
+    assert str(error) == f"{config} is no JSON; {COPY_AGAIN}", "nothing is fetched into this folder"
 
 
 def test_a_config_that_is_no_object(voxtral: Path) -> None:
@@ -288,7 +289,7 @@ def test_a_shard_that_is_cut_short(voxtral: Path, kept_bytes: int) -> None:
     error = failure(lambda: find(str(voxtral)))
     assert str(cut) in error.what
     assert "cut short" in error.what or "bytes of weights where its header promises" in error.what
-    assert error.remedy == f"delete {cut} and fetch it again"
+    assert error.remedy == COPY_AGAIN
 
 
 def test_the_remedy_for_a_broken_blob_names_the_blob(snac_folder: Path, tmp_path: Path) -> None:

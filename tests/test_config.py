@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from voxterm.cli.parser import SETTING_FLAGS
+from voxterm.cli.parser import SETTING_FLAGS, parse, setting_flags
 from voxterm.config import (
+    NOT_SHOWN,
     Loaded,
+    PersonaSettings,
     ScreenSettings,
     Settings,
     SpeechSettings,
@@ -24,6 +26,7 @@ from voxterm.config import (
     load_settings,
     shipped_file,
     user_file,
+    without_secrets,
 )
 from voxterm.config_layers import KEYS_WITH_A_FLAG, flag_name, known_keys, values_of, variable_name
 from voxterm.errors import ConfigError
@@ -309,6 +312,11 @@ class TestWhatIsRefused:
             ("voice = 'tara'", "voice: there is no such setting; the nearest is speech.voice"),
             ("[speach]\nvoice = 'tara'", "speach: there is no such setting; the nearest is speech"),
             (
+                "[engines.openai]\napi_key = 'sk-1'",
+                "engines.openai.api_key: there is no such setting; "
+                "the nearest is engines.openai.key_variable",
+            ),
+            (
                 "[engines.webrtc]\nmode = 1",
                 "engines.webrtc: there is no such setting; the nearest is engines.webrtc_vad",
             ),
@@ -340,6 +348,11 @@ class TestWhatIsRefused:
                 "200",
                 "there is no such setting; the nearest is VOXTERM_TURNS__PAUSE_MS",
             ),
+            (
+                "VOXTERM_ENGINES__OPENAI__API_KEY",
+                "sk-1",
+                "there is no such setting; the nearest is VOXTERM_ENGINES__OPENAI__KEY_VARIABLE",
+            ),
             ("VOXTERM_PROFIL", "auto", "there is no such setting; the nearest is VOXTERM_PROFILE"),
             (
                 "VOXTERM_TURNS",
@@ -362,6 +375,16 @@ class TestWhatIsRefused:
         )
         problem = "there is no such setting; the nearest is"
         assert refused(flags={"speech.sped": 1.0}) == f"--set: speech.sped: {problem} speech.speed"
+
+    def test_in_set_though_the_key_has_a_flag_of_its_own(self) -> None:
+        flags = setting_flags(parse(["config", "--set", "speech.speed=9"]))
+        assert refused(flags=flags).startswith('--set: speech.speed is "9"; it takes a number')
+        flags = setting_flags(parse(["config", "--speed", "9"]))
+        assert refused(flags=flags).startswith('--speed: speech.speed is "9"')
+        flags = setting_flags(parse(["config", "--voice", "leo", "--set", "speech.voice=7"]))
+        loaded = load(flags=flags)
+        assert (loaded.settings.speech.voice, loaded.origins["speech.voice"]) == ("7", "--set")
+        assert type(loaded.settings.speech.voice) is str
 
     def test_a_flag_for_a_section(self) -> None:
         """A section and a key in it, both as flags, must not meet in one table."""
@@ -482,7 +505,20 @@ class TestOpenTables:
         ("toml", "problem"),
         [
             ('[profiles]\nmine = "voxtral"', 'profiles.mine is "voxtral"; it takes a list of texts'),
-            ("[profiles]\nmine = [1]", "profiles.mine is a list; it takes a list of texts"),
+            (
+                '[profiles]\nmine = ["a", 1]',
+                "profiles.mine: item 2 is 1; each takes a text that is not empty",
+            ),
+            ('[profiles]\nmine = [""]', 'profiles.mine: item 1 is ""; each takes a text that is not empty'),
+            (
+                "[personas.ada]\nvoice = 'leo'",
+                "personas: there is no such setting; the nearest is dialogue.personas.ada",
+            ),
+            (
+                "[persona.ada]\nvoice = 'leo'",
+                "persona: there is no such setting; the nearest is dialogue.personas.ada",
+            ),
+            ("[profile]\nmine = []", "profile is a table; it takes a text that is not empty"),
             (
                 "profiles = 3",
                 "profiles is 3, but it is a section; write [profiles] and its settings below it",
@@ -533,9 +569,50 @@ class TestOpenTables:
         assert ("dialogue.personas.ada.speed", "2.0", str(file)) in rows
         assert ("dialogue.personas.ada.language", "not set", "default") in rows
 
+    def test_an_entry_may_be_empty(self, tmp_path: Path, home: Path) -> None:
+        """A persona with nothing of its own; and nothing is taken from one that another file has."""
+        written(home / "voxterm", '[dialogue.personas.ada]\nvoice = "leo"\n[dialogue.personas.bob]\n')
+        extra = "[dialogue.personas.ada]\n[dialogue.personas.bob]\nspeed = 2\n[dialogue.personas.eve]\n"
+        loaded = load(written(tmp_path, extra))
+        personas = loaded.settings.dialogue.personas
+        assert (personas["ada"].voice, personas["bob"].speed) == ("leo", 2.0)
+        assert personas["eve"] == PersonaSettings()
+        assert loaded.origins["dialogue.personas.eve.voice"] == "default"
+
     def test_they_stand_in_files_alone(self) -> None:
         with pytest.raises(ConfigError, match="VOXTERM_PROFILES__MINE: there is no such setting"):
             load(environ={"VOXTERM_PROFILES__MINE": '["voxtral"]'})
+
+
+class TestPlaces:
+    def test_a_setting_is_called_by_its_place_and_its_key(self, tmp_path: Path) -> None:
+        file = written(tmp_path, "[turns]\npause_ms = 300\n")
+        settings = load(file, {"speech.voice": "leo"}).settings
+        assert settings.place("turns.pause_ms") == f"{file}: turns.pause_ms"
+        assert settings.place("speech.voice") == "--voice: speech.voice"
+        assert settings.place("engines.eliza.seed") == "engines.eliza.seed", "nobody set it"
+        assert (
+            settings.model_copy(update={"profile": "embedded"}).place("turns.vad").startswith("config.toml")
+        )
+        assert Settings().place("turns.vad") == "turns.vad"
+
+
+class TestSecrets:
+    @pytest.mark.parametrize("key", ["sk-proj-1", "hf_abc", "a key", "AIza-B_c"])
+    def test_a_key_in_the_place_of_its_variables_name_is_never_shown(self, key: str) -> None:
+        loaded = load(flags={"engines.openai.key_variable": key})
+        rows = {name: value for name, value, _ in describe(loaded)}
+        assert rows["engines.openai.key_variable"] == f'"{NOT_SHOWN}"'
+        assert without_secrets(loaded.settings).engines.openai.key_variable == NOT_SHOWN
+        assert loaded.settings.engines.openai.key_variable == key, "the engine refuses it"
+
+    def test_nor_is_a_password_in_the_address(self) -> None:
+        loaded = load(flags={"engines.openai.base_url": "https://me:secret@example.org/v1"})
+        assert "secret" not in str(describe(loaded))
+
+    def test_all_else_is_shown(self) -> None:
+        settings = load(flags={"engines.openai.key_variable": "MY_KEY_2"}).settings
+        assert without_secrets(settings) == settings
 
 
 class TestDescribe:

@@ -146,7 +146,7 @@ def test_an_unknown_persona_is_refused_with_the_nearest() -> None:
 
 
 def test_the_remedy_where_nothing_is_near_and_where_there_is_none() -> None:
-    assert near_personas("xyz", {"": 1, "tutor": 1, "guide": 1}) == "near are tutor, guide"
+    assert near_personas("xyz", {"": 1, "tutor": 1, "guide": 1}) == "there are tutor, guide"
     assert near_personas("xyz", {"": 1}) == "write one as [dialogue.personas.NAME]"
 
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxterm.engines.declared import model, orpheus, voxtral
+from voxterm.cli.casting import wishes_of
+from voxterm.config import Settings
+from voxterm.engines.declared import kokoro, model, orpheus, voxtral
 from voxterm.engines.declared.declaration import STAND_INS
 from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.engines.declared.model import Model
@@ -30,8 +32,10 @@ from voxterm.plan import (
     Wishes,
     imagined_machine,
     make_plan,
+    outlooks,
     plan_for,
     preview,
+    taken,
     this_machine,
 )
 from voxterm.plan.choice import CPU
@@ -339,6 +343,69 @@ def test_models_go_to_the_gpu_before_the_cpu() -> None:
     mixed = make_plan("p", NEEDS, [gpu(6, 0.272e12), cpu(1e12)])
     assert sorted(place.device for place in mixed.placements.values()) == ["cpu", "cuda:0"]
     assert mixed.uses["cpu"].planned_bytes > 700_000_000
+
+
+def test_beside_a_gpu_no_model_goes_to_a_cpu_that_is_too_slow_for_it() -> None:
+    """Not even by name: eSpeak NG speaks at once, Orpheus there a word in seconds."""
+    plan = make_plan("p", NEEDS, [gpu(6), cpu(None)], takes_slow=True)
+    assert {name: place.device for name, place in plan.placements.items()} == {"voxtral": "cuda:0"}
+    assert plan.too_slow == {}
+
+
+WITH_KOKORO = (NEEDS[0], need_of(kokoro.MODEL))
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "voxtral_gets", "kokoro_on"),
+    [
+        (1, None, "cpu"),
+        (2, None, "cuda:0"),
+        (6, ("int4", 2048), "cpu"),
+        (6.3, ("int4", 4096), "cpu"),  # beside it on the GPU Voxtral would have a quarter of the dialogue
+        (7, ("int4", 2048), "cuda:0"),
+        (8, ("int8", 2048), "cuda:0"),
+        (24, ("bf16", 4096), "cuda:0"),
+    ],
+)
+def test_a_model_that_suits_a_cpu_leaves_a_small_gpu_to_the_others(
+    free_gb: float, voxtral_gets: tuple[str, int] | None, kokoro_on: str
+) -> None:
+    plan = make_plan("p", WITH_KOKORO, [gpu(free_gb), cpu(None, free_gb=8)])
+    place = plan.placements.get("voxtral")
+    assert (place and (place.precision, place.context_tokens)) == voxtral_gets
+    assert plan.placements["kokoro"].device == kokoro_on
+    told = [line for line in plan.gives_up if line.startswith("Kokoro: runs on the CPU")]
+    assert bool(told) == (kokoro_on == "cpu")
+
+
+@given(free_gb=st.floats(0, 20), more_gb=st.floats(0, 10))
+def test_beside_a_cpu_too_more_memory_never_gives_a_worse_plan(free_gb: float, more_gb: float) -> None:
+    def worth(plan: Plan) -> tuple[int, int]:
+        """Roles that a model has, then what Voxtral has of bits and dialogue; on the GPU Kokoro is sooner."""
+        place = plan.placements.get("voxtral")
+        loss = {"bf16": 0, "int8": 1, "int4": 4}[place.precision] if place else 0
+        loss += {4096: 0, 2048: 1, 1024: 5}[place.context_tokens] if place else 0
+        loss += 3 * (plan.placements["kokoro"].device == CPU)
+        return 2 * ("voxtral" in plan.placements), -loss
+
+    small, large = (
+        make_plan("p", WITH_KOKORO, [gpu(size_gb), cpu(None, free_gb=8)])
+        for size_gb in (free_gb, free_gb + more_gb)
+    )
+    assert worth(large) >= worth(small)
+
+
+def test_a_larger_gpu_leaves_no_more_roles_to_the_embedded_engines(nowhere: dict[str, str]) -> None:
+    """Of 4 GB `auto` took the profile whose ears and voice both had no room."""
+    wishes = wishes_of(Settings())
+    left = []
+    for size_gb in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24):
+        best = taken(outlooks(wishes, nowhere, imagined_machine(size_gb * GB), as_if_here=True))
+        assert best is not None
+        left.append(best.embedded)
+    assert left == sorted(left, reverse=True)
+    assert left[3] == 2, "ears alone"
+    assert left[5:] == [0] * 7
 
 
 @pytest.mark.parametrize("wish", ["int8", "int4"])

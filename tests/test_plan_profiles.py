@@ -27,6 +27,7 @@ from voxterm.plan import (
     playing,
     preview,
     taken,
+    unloadable,
 )
 
 NO_GPU = Machine(None, "there is no GPU to use", Ram(16 * GB, 12 * GB, 0), 20e9)
@@ -187,3 +188,60 @@ def test_a_machine_that_may_have_all_is_planned_for_the_best(nowhere: dict[str, 
     plan = preview("auto", wishes(), nowhere, GPU)
     assert (plan.profile, set(plan.placements)) == ("best", {"ears", "brain", "mouth"})
     assert len(plan.missing) == 3
+
+
+def test_one_by_name_that_cannot_keep_up_says_so_first(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    """It said that it fits, and sent the person to a download of many gigabytes."""
+    named = by_name(outlooks(wishes(), nowhere, NO_GPU, named="best"))["best"]
+    assert named.state == "unfetched"
+    assert named.what.startswith(
+        "too slow for a conversation here: Ears and Brain, since it is too large to keep up on the CPU; "
+    )
+    assert "voxterm fetch" not in named.remedy
+    here = wishes(tmp_path, {"ears": 800_000_000, "brain": 4_000_000_000, "mouth": 80_000_000})
+    runs = by_name(outlooks(here, nowhere, NO_GPU, named="best"))["best"]
+    assert runs.runs
+    assert runs.what.startswith("too slow for a conversation here: Ears and Brain")
+    on_gpu = by_name(outlooks(here, nowhere, GPU, named="best"))["best"]
+    assert on_gpu.what.startswith("Ears bf16")
+
+
+def test_all_that_is_missing_is_one_line(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    """Of models that are loaded side by side the first that failed was named, now one and now another."""
+    whole = unloadable(plan_for("best", wishes(), nowhere, GPU))
+    assert str(whole) == (
+        "the checkpoints someone/ears, someone/brain and someone/mouth are not on this machine; "
+        "run `voxterm fetch best`"
+    )
+    assert unloadable(plan_for("light", wishes(tmp_path, {"mouth": 80_000_000}), nowhere, GPU)) is None
+    part = unloadable(plan_for("best", wishes(), nowhere, imagined_machine(4 * GB)))
+    assert str(part) == (
+        "the checkpoints someone/ears and someone/mouth are not on this machine; "
+        "run `voxterm fetch someone/ears`; run `voxterm fetch someone/mouth`"
+    ), "no model without room is fetched"
+    slow = unloadable(plan_for("best", wishes(), nowhere, NO_GPU))
+    assert slow is not None
+    assert slow.what.startswith("too slow for a conversation here: ")
+    assert slow.remedy.endswith("run `voxterm fetch best`")
+    speaking = unloadable(plan_for("light", wishes(), nowhere, NO_GPU), is_whole=False)
+    assert speaking is not None
+    assert speaking.remedy == "run `voxterm fetch someone/mouth`"
+
+
+def test_what_is_wrong_with_a_folder_is_not_to_be_fetched(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    places = {"ears": str(tmp_path / "gone"), "brain": "someone/brain"}
+    asked = replace(wishes(), checkpoints=places, written={"ears": "engines.ears.checkpoint"})
+    found = by_name(outlooks(asked, nowhere, GPU))["best"]
+    assert found.remedy.splitlines() == [
+        "name the folder of a checkpoint, or owner/repo of the Hugging Face hub",
+        "voxterm fetch someone/brain",
+        "voxterm fetch someone/mouth",
+    ]
+    error = unloadable(found.plan)
+    assert error is not None
+    assert f"engines.ears.checkpoint: there is no folder {tmp_path}/gone" in error.what
+
+
+def test_of_a_server_it_is_said_that_it_is_asked(nowhere: dict[str, str]) -> None:
+    known = profiles({"mine": ["pocketsphinx", "server", "espeak"]}, EngineSettings())
+    assert "asks a server" in plan_for("mine", Wishes(profiles=known), nowhere, NO_GPU).reason

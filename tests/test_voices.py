@@ -57,6 +57,9 @@ def test_a_voice_may_name_its_checkpoint_and_its_tags(tmp_path: Path) -> None:
         (GOOD.replace('speaker = "de"\n', ""), 'line 1: the key "speaker" is missing', "speaker = "),
         (GOOD.replace('"espeak"', '"espaek"'), 'line 2: there is no engine "espaek"', 'mean "espeak"'),
         (GOOD.replace('"espeak"', '"whisper"'), "line 2: there is no engine", "orpheus"),
+        (GOOD.replace('"de"\n', '"german"\n', 1), 'line 3: there is no language "german"', "BCP 47"),
+        (GOOD.replace('"de"\n', '"de_AT"\n', 1), 'line 3: there is no language "de_AT"', '"pt-BR"'),
+        (GOOD.replace('"anna"', '"Auto"'), 'line 1: the name "auto" is reserved', "choose another"),
         (GOOD.replace('"anna"', '"a:b"'), "line 1: the name holds a colon", "another name"),
         (GOOD.replace('"anna"', "anna"), "line 1: not valid TOML", "name = "),
         (GOOD + 'name = "anna"\n', "line 6: not valid TOML", ""),
@@ -150,6 +153,10 @@ class TestAFileWithSeveral:
             (SEVERAL.replace('"bob"', '"anna"'), 'there is a voice "anna" already', ["anna"]),
             (SEVERAL.replace('"espeak"', "7"), "line 3: engine is 7", []),
             (SEVERAL.replace("engine", "engin"), 'line 3: unknown key "engin"', []),
+            (SEVERAL.replace("[[voice]]", "[[voices]]", 1), 'line 5: unknown key "voices"', ["bob"]),
+            (SEVERAL.replace("[[voice]]", "[[voices]]"), 'line 5: unknown key "voices"', []),
+            (SEVERAL + "[pitch]\nhz = 3\n", 'line 15: unknown key "pitch"', ["anna", "bob"]),
+            ("description = 7\n" + SEVERAL, "line 1: description is 7", ["anna", "bob"]),
             (SEVERAL + "tags = 7\n", "line 15: not valid TOML", []),
             ("voice = 7\n", "line 1: voice is no list of tables", []),
             ("\n[voice]\n", "line 2: voice is no list of tables", []),
@@ -165,6 +172,19 @@ class TestAFileWithSeveral:
         assert what in problem.what
         assert str(tmp_path / "anna.toml") in problem.what
         assert list(catalogue.voices) == left
+
+    def test_a_misspelt_head_has_a_remedy(self, tmp_path: Path) -> None:
+        for times in (1, 2):
+            write(tmp_path, SEVERAL.replace("[[voice]]", "[[voices]]", times))
+            (problem,) = Catalogue.read(tmp_path).problems
+            assert problem.remedy == "begin each voice with a line [[voice]]"
+
+    def test_a_line_is_of_the_table_it_is_about(self, tmp_path: Path) -> None:
+        """What stands in the table after it is not taken for its own."""
+        write(tmp_path, SEVERAL.replace('speaker = "de"\n', "") + '[[voices]]\nspeaker = "x"\n')
+        lines = [problem.what for problem in Catalogue.read(tmp_path).problems]
+        assert ["line 14" in line and '"voices"' in line for line in lines] == [True, False]
+        assert 'line 5: the key "speaker" is missing' in lines[1]
 
 
 def test_a_name_is_found_however_it_is_typed(tmp_path: Path) -> None:
@@ -195,6 +215,13 @@ def test_names_that_differ_by_their_spelling_alone_are_one(tmp_path: Path) -> No
 def test_a_name_is_its_own_and_every_spelling_of_it_is_the_same(name: str) -> None:
     assert len({same_name(unicodedata.normalize(form, name)) for form in ("NFC", "NFD")}) == 1
     assert same_name(f" {same_name(name)}\n") == same_name(name)
+
+
+def test_where_no_voice_is_near_none_is_proposed(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(VoiceError, match="there is no voice") as caught:
+        Catalogue.read(tmp_path).find("qqqq")
+    assert caught.value.remedy == "`voxterm voices` lists those that there are"
 
 
 def test_an_unknown_voice_is_an_error_with_the_nearest(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ read as what the key takes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import platformdirs
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -35,7 +36,14 @@ from voxterm.engines.declared.section import Section, Text
 from voxterm.errors import ConfigError
 
 SHIPPED = "config.toml"
+DEFAULT = "default"
+"""The origin of what no layer sets."""
 DEFAULT_PROMPT = "You are a friendly partner in a conversation. If something was unclear, ask."
+
+MAY_BE_SHOWN: Mapping[str, str] = {"key_variable": r"[A-Z_][A-Z0-9_]*", "base_url": r"[^@]*"}
+"""What a key of `[engines.openai]` looks like where no secret stands in its place. Keys of many servers could
+be names of variables but for their small letters."""
+NOT_SHOWN = "not shown: it may hold the key itself"
 
 PROFILES: dict[str, list[str]] = {
     "voxtral-orpheus": ["voxtral", "orpheus"],
@@ -150,6 +158,13 @@ class GpuSettings(Section):
     precision: Literal["auto", "bf16", "int8", "int4"] = "auto"
 
 
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """No part of what settings are: those of two places are equal."""
+
+    of: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
 class Settings(BaseSettings):
     """All settings. `Settings()` holds the documented defaults and reads no file and no variable."""
 
@@ -165,6 +180,12 @@ class Settings(BaseSettings):
     sessions: SessionSettings = SessionSettings()
     screen: ScreenSettings = ScreenSettings()
     engines: EngineSettings = EngineSettings()
+    _origins: _Origins = PrivateAttr(default_factory=_Origins)
+
+    def place(self, key: str) -> str:
+        """What messages call a setting: its dotted key, and before it the file, variable or flag."""
+        origin = self._origins.of.get(key, DEFAULT)
+        return key if origin == DEFAULT else f"{origin}: {key}"
 
     @classmethod
     def settings_customise_sources(
@@ -206,7 +227,7 @@ def load_settings(
     Raises:
         ConfigError: the first thing that is wrong, by layer, then by place in it.
     """
-    values = {key: _Value(value, "default") for key, value in values_of(Settings())}
+    values = {key: _Value(value, DEFAULT) for key, value in values_of(Settings())}
     for layer in _layers(config_file, flags, environ):
         for key, value in checked_values(Settings, layer):
             values.pop(key, None)  # so that the dict stays in the order of the layers
@@ -215,14 +236,28 @@ def load_settings(
         settings = Settings(**nested({key: found.value for key, found in values.items()}))
     except ValidationError as error:
         raise _conflict(error, values) from None
-    default = _Value(None, "default")  # of what an entry of an open table leaves out
-    return Loaded(settings, {key: values.get(key, default).origin for key, _ in values_of(settings)})
+    default = _Value(None, DEFAULT)  # of what an entry of an open table leaves out
+    origins = {key: values.get(key, default).origin for key, _ in values_of(settings)}
+    settings._origins = _Origins(origins)
+    return Loaded(settings, origins)
 
 
 def describe(loaded: Loaded) -> list[tuple[str, str, str]]:
     """(dotted key, value as TOML would write it, origin) for every setting, in the order of config.toml."""
-    values = dict(values_of(loaded.settings))
+    values = dict(values_of(without_secrets(loaded.settings)))
     return [(key, shown(values[key]), origin) for key, origin in loaded.origins.items()]
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """The same, fit to be printed and shared: a key that was put where none belongs is left out."""
+    openai = settings.engines.openai
+    hidden = {
+        name: NOT_SHOWN
+        for name, pattern in MAY_BE_SHOWN.items()
+        if not re.fullmatch(pattern, getattr(openai, name))
+    }
+    engines = settings.engines.model_copy(update={"openai": openai.model_copy(update=hidden)})
+    return settings.model_copy(update={"engines": engines})
 
 
 def shipped_file() -> Path:

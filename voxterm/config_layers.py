@@ -43,6 +43,12 @@ Origin: TypeAlias = Callable[[str], str]
 """Dotted key → what to call the place it stands in."""
 
 
+class OfSet(str):
+    """The text of `--set KEY=VALUE`: messages blame that, and not the flag that the key may have too."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     table: Mapping[str, Any]  # nested, as TOML gives it
@@ -71,11 +77,13 @@ def file_layer(model: type[BaseSettings], path: Path, origin: str, *, may_be_mis
 
 def variable_layer(model: type[BaseSettings], environ: Mapping[str, str]) -> Layer:
     """The settings of the variables `VOXTERM_…`; an unknown one is an error like an unknown key."""
-    known = [variable_name(key) for key in known_keys(model)]
+    keys = {variable_name(key): key for key in known_keys(model)}
     ours = {name: environ[name] for name in sorted(environ) if name.startswith(VARIABLE_PREFIX)}
     for name in ours:
-        if name not in known:
-            raise ConfigError(f"{name}: there is no such setting", _nearest(name, known))
+        if name not in keys:
+            wrong = name.removeprefix(VARIABLE_PREFIX).lower().replace("__", ".")
+            nearest = variable_name(_nearest(wrong, list(keys.values())))
+            raise ConfigError(f"{name}: there is no such setting", f"the nearest is {nearest}")
     source = EnvSettingsSource(model, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
     source.env_vars = {name.lower(): text for name, text in ours.items()}
     return Layer(source(), variable_name, lifts_text=True)
@@ -87,8 +95,14 @@ def flag_layer(model: type[BaseSettings], flags: Mapping[str, object]) -> Layer:
     given = {key: value for key, value in flags.items() if value is not None}
     for key in given:
         if key not in known:
-            raise ConfigError(f"{flag_name(key)}: {key}: there is no such setting", _nearest(key, known))
-    return Layer(nested(given), flag_name, lifts_text=True)
+            what = f"{flag_name(key)}: {key}: there is no such setting"
+            raise ConfigError(what, f"the nearest is {_nearest(key, known)}")
+    texts = {key: str(value) if isinstance(value, OfSet) else value for key, value in given.items()}
+    return Layer(
+        nested(texts),
+        lambda key: "--set" if isinstance(given.get(key), OfSet) else flag_name(key),
+        lifts_text=True,
+    )
 
 
 def flag_name(key: str) -> str:
@@ -111,6 +125,16 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
+def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool]]:
+    """(dotted key, whether it is an open table) of every section and open table."""
+    for name, field in model.model_fields.items():
+        section = _section_of(field)
+        if section is not None or _entry_of(field) is not None:
+            yield prefix + name, section is None
+        if section is not None:
+            yield from _sections(section, f"{prefix}{name}.")
+
+
 def values_of(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted key, value) of every setting, the entries of open tables among them."""
     for name in type(settings).model_fields:
@@ -129,21 +153,23 @@ def checked_values(model: type[BaseModel], layer: Layer) -> Iterator[tuple[str, 
 
     What depends on two keys is not checked here: the other may stand in another layer.
     """
-    keys = list(known_keys(model))
-    known = keys + [key.rpartition(".")[0] for key in keys if "." in key]  # a section can be misspelt too
+    known = _Known(list(known_keys(model)), dict(_sections(model)))
     for key, kind, raw in _leaves(model, layer.table, layer.origin, known):
         yield key, _checked(kind, raw, f"{layer.origin(key)}: {key}", layer.lifts_text)
 
 
 def nested(flat: Mapping[str, object]) -> dict[str, Any]:
-    """{"turns.pause_ms": 1} → {"turns": {"pause_ms": 1}}."""
+    """{"turns.pause_ms": 1} → {"turns": {"pause_ms": 1}}. An empty table takes nothing from its place."""
     tree: dict[str, Any] = {}
     for key, value in flat.items():
         *sections, name = key.split(".")
         branch = tree
         for section in sections:
             branch = branch.setdefault(section, {})
-        branch[name] = value
+        if value == {}:
+            branch.setdefault(name, {})
+        else:
+            branch[name] = value
     return tree
 
 
@@ -159,6 +185,20 @@ def shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str) else str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    keys: list[str]
+    sections: Mapping[str, bool]  # whether it is an open table
+
+    def advice(self, wrong: str, raw: object) -> str:
+        """For a key that nobody knows: a table is meant for a section, or for an entry of an open table."""
+        if not isinstance(raw, dict) or not self.sections:
+            return f"the nearest is {_nearest(wrong, [*self.keys, *self.sections])}"
+        section = _nearest(wrong, list(self.sections))
+        entry = next((f".{name}" for name, held in raw.items() if isinstance(held, dict)), "")
+        return f"the nearest is {section}{entry if self.sections[section] else ''}"
+
+
 def _syntax_error(path: Path, origin: str, message: str) -> ConfigError:
     """tomllib ends its message with "(at line 3, column 5)" or "(at end of document)"."""
     found = re.search(r" *\(at (?:line (\d+), column \d+|end of document)\)$", message)
@@ -170,14 +210,14 @@ def _syntax_error(path: Path, origin: str, message: str) -> ConfigError:
 
 
 def _leaves(
-    model: type[BaseModel], table: Mapping[str, Any], origin: Origin, known: list[str], prefix: str = ""
+    model: type[BaseModel], table: Mapping[str, Any], origin: Origin, known: _Known, prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """(dotted key, the type it takes, its raw value) for every value in a table, in the table's order."""
     for name, raw in table.items():
         key = prefix + name
         field = model.model_fields.get(name)
         if field is None:
-            raise ConfigError(f"{origin(key)}: {key}: there is no such setting", _nearest(key, known))
+            raise ConfigError(f"{origin(key)}: {key}: there is no such setting", known.advice(key, raw))
         section, entry = _section_of(field), _entry_of(field)
         if section is None and entry is None:
             yield key, Annotated[field.annotation, field], raw
@@ -201,8 +241,10 @@ def _entries(
             raise ConfigError(what, "name it by letters, digits, - and _")
         if not (isinstance(entry, type) and issubclass(entry, BaseModel)):
             yield key, entry, raw
+        elif raw == {}:
+            yield key, dict[str, Any], raw  # it is there, though nothing stands in it
         elif isinstance(raw, dict):
-            known = [f"{key}.{one}" for one in known_keys(entry)]
+            known = _Known([f"{key}.{one}" for one in known_keys(entry)], {})
             yield from _leaves(entry, raw, origin, known, f"{key}.")
         else:
             what = f"{origin(key)}: {key} is {_short(raw)}, but it is a section"
@@ -225,9 +267,13 @@ def _checked(kind: Any, raw: Any, place: str, lifts_text: bool) -> Any:
         if lifts_text and isinstance(raw, str):
             return _lifted(adapter, raw)
         return adapter.validate_python(raw)
-    except ValidationError:
-        takes = _takes(adapter.json_schema())
-        raise ConfigError(f"{place} is {_short(raw)}", f"it takes {takes}") from None
+    except ValidationError as error:
+        schema = adapter.json_schema()
+        if isinstance(raw, list) and "items" in schema:
+            at = int(error.errors()[0]["loc"][0])
+            what = f"{place}: item {at + 1} is {_short(raw[at])}"
+            raise ConfigError(what, f"each takes {_takes(schema['items'])}") from None
+        raise ConfigError(f"{place} is {_short(raw)}", f"it takes {_takes(schema)}") from None
 
 
 def _lifted(adapter: TypeAdapter[Any], text: str) -> Any:
@@ -269,10 +315,13 @@ def _short(value: object) -> str:
 
 
 def _nearest(wrong: str, known: list[str]) -> str:
-    """The advice for a name that nobody knows: a key of that name in another section, or the most similar."""
+    """A key of that name elsewhere, the only one of the section that shares a word, or the most similar."""
     same_name = [key for key in known if _last(key) == _last(wrong) and key != wrong]
-    close = same_name or difflib.get_close_matches(wrong, known, n=1, cutoff=0.0)
-    return f"the nearest is {close[0]}"
+    section, words = wrong.rpartition(".")[0], set(_last(wrong).split("_"))
+    beside = (key for key in known if key.rpartition(".")[0] == section)
+    sharing = [key for key in beside if words.intersection(_last(key).split("_"))]
+    close = same_name or (sharing if len(sharing) == 1 else [])
+    return (close or difflib.get_close_matches(wrong, known, n=1, cutoff=0.0))[0]
 
 
 def _last(key: str) -> str:

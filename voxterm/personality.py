@@ -7,7 +7,7 @@ language, and last what the voice can do, which changes with the voice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -69,45 +69,50 @@ class Personality:
         return _joined(self.prompt, tags)
 
 
-def personalities(dialogue: DialogueSettings) -> dict[str, Personality]:
+def personalities(dialogue: DialogueSettings, place: Callable[[str], str] = str) -> dict[str, Personality]:
     """All who can answer, by name: first "", which is the system prompt alone, then the personas.
+
+    `place` gives what messages call a dotted key.
 
     Raises:
         ConfigError: a language that nobody knows; the first one.
     """
-    language = _language_policy("dialogue.language", dialogue.language)
+    language = _language_policy(place("dialogue.language"), dialogue.language)
     plain = _joined(SPOKEN, dialogue.system_prompt, LENGTHS[dialogue.reply_length], language)
-    personas = {name: _persona(name, persona, dialogue) for name, persona in dialogue.personas.items()}
+    personas = {name: _persona(name, persona, dialogue, place) for name, persona in dialogue.personas.items()}
     return {"": Personality(plain, description="the system prompt alone"), **personas}
 
 
-def check_persona(dialogue: DialogueSettings) -> None:
+def check_persona(dialogue: DialogueSettings, place: Callable[[str], str] = str) -> None:
     """
     Raises:
         ConfigError: there is no persona of the name that is to answer.
     """
     if dialogue.persona and dialogue.persona not in dialogue.personas:
-        what = f'dialogue.persona: there is no persona "{dialogue.persona}"'
+        what = f'{place("dialogue.persona")}: there is no persona "{dialogue.persona}"'
         raise ConfigError(what, near_personas(dialogue.persona, dialogue.personas))
 
 
 def near_personas(wrong: str, known: Mapping[str, object]) -> str:
     """The remedy for a name that no persona has."""
     names = [name for name in known if name]
-    near = get_close_matches(wrong, names, n=3) or names[:5]
-    return f"near are {', '.join(near)}" if near else "write one as [dialogue.personas.NAME]"
+    if near := get_close_matches(wrong, names, n=3):
+        return f"near are {', '.join(near)}"
+    return f"there are {', '.join(names[:5])}" if names else "write one as [dialogue.personas.NAME]"
 
 
-def _persona(name: str, persona: PersonaSettings, dialogue: DialogueSettings) -> Personality:
+def _persona(
+    name: str, persona: PersonaSettings, dialogue: DialogueSettings, place: Callable[[str], str]
+) -> Personality:
     """What it does not say of itself is as for all."""
-    place = f"dialogue.personas.{name}.language" if persona.language else "dialogue.language"
+    language_key = f"dialogue.personas.{name}.language" if persona.language else "dialogue.language"
     return Personality(
         prompt=_joined(
             SPOKEN,
             persona.prompt or dialogue.system_prompt,
             STYLE.format(style=persona.style) if persona.style else "",
             LENGTHS[persona.reply_length or dialogue.reply_length],
-            _language_policy(place, persona.language or dialogue.language),
+            _language_policy(place(language_key), persona.language or dialogue.language),
         ),
         name=name,
         description=persona.description,

@@ -2,7 +2,7 @@
 
 A file is one voice, or holds several: each is a `[[voice]]` table, and what they share stands above them. A
 voice that is broken is a problem of its own, named with its file and line; the others, those of the same file
-too, are there all the same.
+too, are there all the same. Only a file that is not TOML gives none.
 """
 
 from __future__ import annotations
@@ -32,12 +32,19 @@ REQUIRED = frozenset(field.name for field in fields(Voice) if field.default is M
 LISTS = frozenset({"tags"})
 SPEAKING = tuple(engine.name for engine in ENGINES.values() if engine.role == "synthesizer")
 TAG = re.compile(r"<[a-z_]+>")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+"""A BCP 47 tag; those of four letters and more without a hyphen are possible, and nobody has any."""
 AUTO = "auto"
+NAMED = 8
+"""How many of those that there are an error names."""
 
 TABLES = "voice"
 """The key of a file's tables, where it holds several voices."""
 
+EACH_BEGINS = f"begin each voice with a line [[{TABLES}]]"
+
 _TABLE_LINE = re.compile(rf"""\s*\[\[\s*["']?{TABLES}["']?\s*\]\]""")
+_HEAD = re.compile(r"\s*\[")
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -85,8 +92,9 @@ class Catalogue:
         engine, colon, speaker = name.partition(":")
         if colon and speaker and engine in ENGINES and ENGINES[engine].has_open_voices:
             return Voice(name, engine, language=speaker, speaker=speaker)
-        near = get_close_matches(name, self.voices, n=3) or sorted(self.voices)[:5]
-        raise VoiceError(f'there is no voice "{name}"', f"near are {', '.join(near)}" if near else "")
+        near = get_close_matches(name, self.voices, n=3)
+        remedy = f"near are {', '.join(near)}" if near else "`voxterm voices` lists those that there are"
+        raise VoiceError(f'there is no voice "{name}"', remedy)
 
     def voice_for(self, name: str, engine: str) -> tuple[Voice, str]:
         """The voice of this name, or the one that stands in for it on this engine; and then why, in words.
@@ -125,7 +133,8 @@ class Catalogue:
         return tuple(voice for voice in self.voices.values() if voice.engine == engine)
 
     def chosen(self, language: str = "", engine: str = "") -> tuple[Voice, ...]:
-        """The voices of a language and an engine, "" for all: "hi" is "hi-IN" too.
+        """The voices of a language and an engine, "" for all: "hi" is "hi-IN" too, and a region or a script
+        that nobody speaks is the language.
 
         Raises:
             VoiceError: there is no such engine, or nobody speaks the language; the remedy names the nearest.
@@ -133,7 +142,9 @@ class Catalogue:
         if engine and engine not in SPEAKING:
             raise VoiceError(f'there is no engine "{engine}" that speaks', _nearest(engine, SPEAKING))
         of_engine = self.for_engine(engine) if engine else tuple(self.voices.values())
-        found = tuple(voice for voice in of_engine if _is_of(voice.language, language))
+        wanted = (language, primary(language))
+        some = (tuple(voice for voice in of_engine if _is_of(voice.language, one)) for one in wanted)
+        found = next(filter(None, some), ())
         if language and not found:
             named = (voice.language for voice in of_engine if same_name(voice.name) == same_name(language))
             near = next(named, None)
@@ -173,19 +184,28 @@ def read_voices(path: Path) -> list[Voice | VoiceError]:
 
 
 def _voices_of_tables(path: Path, values: dict[str, Any], lines: Sequence[str]) -> list[Voice | VoiceError]:
-    """Those of a file with several. What stands above them holds for all."""
+    """Those of a file with several. What stands above them holds for all; what is wrong there is left out."""
     tables = values.pop(TABLES)
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        remedy = f"begin each voice with a line [[{TABLES}]]"
-        return [_problem(path, f"{TABLES} is no list of tables", remedy, _line_of(lines, TABLES))]
-    for what, remedy, key in _value_faults(values):
-        return [_problem(path, what, remedy, _line_of(lines, key))]
+        return [_problem(path, f"{TABLES} is no list of tables", EACH_BEGINS, _line_of(lines, TABLES))]
+    faults = list(_value_faults(values))
+    found: list[Voice | VoiceError] = [
+        _problem(path, what, remedy, _line_of(lines, key)) for what, remedy, key in faults
+    ]
+    wrong = {key: values.pop(key) for *_, key in faults if key in values}
+    may_lack = any(not isinstance(value, dict | list) for value in wrong.values())  # for what was left out
     begins = [at for at, line in enumerate(lines) if _TABLE_LINE.match(line)]
     begins = begins if len(begins) == len(tables) else [0] * len(tables)  # they are written in another way
-    return [
-        _voice(path, {**values, **table}, lines[begin:end], begin + 1)
-        for table, begin, end in zip(tables, begins, [*begins[1:], len(lines)], strict=True)
-    ]
+    for table, begin in zip(tables, begins, strict=True):
+        whole = {**values, **table}
+        if not may_lack or whole.keys() >= REQUIRED:
+            found.append(_voice(path, whole, lines[begin : _end(lines, begin)], begin + 1))
+    return found
+
+
+def _end(lines: Sequence[str], begin: int) -> int:
+    """Where the next table begins."""
+    return next((at for at in range(begin + 1, len(lines)) if _HEAD.match(lines[at])), len(lines))
 
 
 def _voice(
@@ -217,7 +237,8 @@ def _languages(voices: Sequence[Voice]) -> list[str]:
 
 def _nearest(name: str, known: Collection[str]) -> str:
     near = get_close_matches(name, known, n=1)
-    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(list(known)[:8])}"
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(list(known)[:NAMED])}{more}"
 
 
 def _faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -234,19 +255,28 @@ def _value_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """The same of what stands there alone."""
     for key, value in values.items():
         if key not in KEYS:
-            near = get_close_matches(key, KEYS, n=1)
-            remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(KEYS)}"
-            yield f'unknown key "{key}"', remedy, key
+            yield f'unknown key "{key}"', _key_remedy(key, value), key
         elif key in LISTS:
             yield from ((*fault, key) for fault in _tag_faults(key, value))
         elif not isinstance(value, str):
             yield f"{key} is {value!r}", f'a text is right, such as {key} = "…"', key
         elif key in REQUIRED and not value.strip():
             yield f"{key} is empty", f"give the voice its {key}", key
+        elif key == "language" and not LANGUAGE.fullmatch(value):
+            yield f'there is no language "{value}"', 'a BCP 47 tag is right, such as "en" or "pt-BR"', key
+        elif key == "name" and same_name(value) == AUTO:
+            yield f'the name "{AUTO}" is reserved', "it is the engine's first voice; choose another", key
         elif key == "engine" and value not in SPEAKING:
             yield f'there is no engine "{value}" that speaks', _nearest(value, SPEAKING), key
         elif key == "checkpoint" and not value.strip():
             yield "checkpoint is empty", "name a folder or owner/repository, or leave the line out", key
+
+
+def _key_remedy(key: str, value: Any) -> str:
+    if isinstance(value, list) and get_close_matches(key, [TABLES], n=1):
+        return EACH_BEGINS
+    near = get_close_matches(key, KEYS, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(KEYS)}"
 
 
 def _tag_faults(key: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from voxterm.cli.casting import cast_of, casting_of, wishes_of
+from voxterm.cli.say import SPEAKING
 from voxterm.cli.transcribe import hearing
 from voxterm.config import DialogueSettings, PersonaSettings, Settings, SpeechSettings, TurnSettings
 from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.llm import LlmSettings
 from voxterm.engines.declared.openai import OpenAiSettings
 from voxterm.engines.declared.whisper import WhisperSettings
-from voxterm.errors import EngineLoadError
+from voxterm.errors import CheckpointError, EngineLoadError
 from voxterm.gpu import GB, Ram
 from voxterm.plan import Machine, imagined_machine, plan_for, playing
 from voxterm.voices import Catalogue, voices_folder
@@ -115,3 +117,56 @@ def test_to_transcribe_only_what_hears_is_needed() -> None:
     """It asked a server that was away, and loaded a language model for nothing."""
     cast = cast_of(own_profile("pocketsphinx", "openai", "espeak"))
     assert hearing(cast.understanding).name == "pocketsphinx"
+
+
+@pytest.fixture
+def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large GPU, and no checkpoint."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setattr("voxterm.plan.profiles.this_machine", lambda environ: imagined_machine(80 * GB))
+    monkeypatch.setattr("voxterm.engines.declared.declaration.Declaration.lacking", lambda self: ())
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_all_that_is_missing_is_said_before_anything_is_loaded() -> None:
+    """Whichever engine failed first was named, now one and now another."""
+    with pytest.raises(CheckpointError) as caught:
+        cast_of(Settings(profile="whisper-llm-kokoro"))
+    assert str(caught.value) == (
+        "the checkpoints openai/whisper-large-v3-turbo, Qwen/Qwen3-4B-Instruct-2507 and hexgrad/Kokoro-82M "
+        "are not on this machine; run `voxterm fetch whisper-llm-kokoro`"
+    )
+    assert cast_of(Settings(profile="auto")).profile == "embedded"
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_to_speak_only_the_synthesizer_counts() -> None:
+    """Whisper and an LLM were warned of, although nothing was to be heard or answered."""
+    with pytest.raises(CheckpointError) as caught:
+        cast_of(Settings(profile="whisper-llm-kokoro"), SPEAKING)
+    assert str(caught.value) == (
+        "the checkpoint hexgrad/Kokoro-82M is not on this machine; run `voxterm fetch hexgrad/Kokoro-82M`"
+    )
+    casting = casting_of(Settings(profile="whisper-llm-kokoro"), SPEAKING)
+    assert casting.profile.engines == ("pocketsphinx", "eliza", "kokoro")
+    assert casting.plan.gives_up == ()
+    for profile in ("auto", "embedded"):
+        assert cast_of(Settings(profile=profile), SPEAKING).synthesizer.name == "espeak"
+
+
+def test_a_checkpoint_of_the_settings_is_told_by_its_setting() -> None:
+    llm = LlmSettings(checkpoint="/nope")
+    wishes = wishes_of(Settings(engines=EngineSettings(llm=llm)))
+    assert wishes.written["llm"] == "engines.llm.checkpoint"
+    assert wishes.written["snac"] == "engines.orpheus.codec"
+    assert "orpheus" not in wishes.written, "it is the voice's"
+
+
+def test_a_synthesizer_by_name_without_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Machine(None, "there is no GPU", Ram(GB, GB, 0), 10e9)
+    monkeypatch.setattr("voxterm.plan.profiles.this_machine", lambda environ: nothing)
+    monkeypatch.setattr("voxterm.engines.declared.declaration.Declaration.lacking", lambda self: ())
+    cast = cast_of(Settings(profile="whisper-llm-kokoro"), SPEAKING)
+    assert cast.synthesizer.name == "espeak"
+    assert [note.partition(",")[0] for note in cast.notes] == ["Kokoro: eSpeak NG speaks in its place"]

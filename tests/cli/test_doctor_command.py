@@ -16,11 +16,13 @@ from typing import Any
 import pytest
 
 from voxterm.cli import doctor
+from voxterm.cli.casting import wishes_of
 from voxterm.config import Settings
 from voxterm.doctor.examination import Asked, examine
 from voxterm.doctor.facts import Facts, Ran
 from voxterm.doctor.packages import Lack, Packages
 from voxterm.errors import ConfigError
+from voxterm.gpu import GB, Ram
 from voxterm.plan import Machine, Wishes
 
 Command = Callable[..., tuple[int, str]]
@@ -108,8 +110,41 @@ def test_a_wrong_flag_is_wrong_usage(command: Command) -> None:
 
 def test_an_unknown_profile(command: Command) -> None:
     code, page = command(profile="embeded")
-    assert code == 1
+    assert code == 2, "wrong input"
     assert 'did you mean "embedded"?' in page
+    assert page.count("✗") == 1
+
+
+def test_a_wrong_engine_in_a_profile_is_told_once(command: Command, home: Path) -> None:
+    """It was told as one of voices, and after it that there is no such profile."""
+    config = home / "own.toml"
+    config.write_text('[profiles]\nmine = ["pocketsphinx", "elisa", "espeak"]\n')
+    code, page = command(profile="mine", config=config)
+    assert code != 0
+    assert page.count("✗") == 1
+    assert "✗ voices" not in page
+    assert '"elisa"' in page
+
+
+def test_what_is_wrong_with_profiles_is_told_as_that(tmp_path: Path) -> None:
+    def refuse(settings: Settings) -> Wishes:
+        raise ConfigError('profiles.mine: there is no engine "elisa"', 'did you mean "eliza"?')
+
+    asked = Asked(Settings(profile="mine"), refuse, machine=lambda _: Machine(None))
+    report = examine(asked, Facts({}, root=tmp_path, run=lambda *_: Ran(1, "", "")))
+    bad = [finding.name for finding in report.findings if finding.blocks]
+    assert bad == ["profiles"], "and not that the profile is not there"
+
+
+def test_a_slow_profile_by_name_is_not_sent_to_the_download_first(tmp_path: Path) -> None:
+    settings = Settings(profile="voxtral-orpheus")
+    slow = Machine(None, "there is no GPU", Ram(64 * GB, 64 * GB, 0), 10e9)
+    asked = Asked(settings, wishes_of, machine=lambda _: slow)
+    environ = {"HF_HOME": str(tmp_path)}
+    report = examine(asked, Facts(environ, root=tmp_path, run=lambda *_: Ran(1, "", "")))
+    (finding,) = [finding for finding in report.findings if finding.name == "voxtral-orpheus"]
+    assert finding.what.startswith("too slow for a conversation here: Voxtral")
+    assert "voxterm fetch" not in finding.remedy
 
 
 def test_a_token_is_never_printed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -352,3 +352,24 @@ def test_a_terminal_sees_a_bar_of_bytes(
     drawn = capsys.readouterr().err
     assert REPO in drawn
     assert "kB" in drawn or "MB" in drawn
+
+
+@pytest.mark.usefixtures("command")
+def test_a_folder_is_no_name_to_fetch(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for wanted in (str(tmp_path), "./x", "a/b/c"):
+        assert main(["fetch", wanted]) == 2, "wrong input"
+        said = capsys.readouterr().err
+        assert said.startswith(f"voxterm: {wanted} cannot be fetched; name a profile, or owner/repo")
+
+
+@pytest.mark.usefixtures("command")
+def test_a_profile_with_a_checkpoint_in_a_folder_is_fetched(
+    hub: Hub, snac_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the settings was said to be no name that can be fetched, though all was there."""
+    places = (str(snac_folder), REPO)
+    monkeypatch.setattr("voxterm.cli.fetch.checkpoints_of", lambda profile, settings: places)
+    assert main(["fetch", "pair"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{snac_folder}: there already, ")
+    assert f"{REPO}: fetched" in said.out

@@ -74,12 +74,12 @@ def test_a_persona_brings_its_voice_and_speed_and_flags_lie_over_them(
         (
             ["--persona", "pirat"],
             ConfigError,
-            'dialogue.persona: there is no persona "pirat"; near are pirate',
+            '--persona: dialogue.persona: there is no persona "pirat"; near are pirate',
         ),
         (
             ["--persona", "ghost"],
             VoiceError,
-            'dialogue.personas.ghost.voice: there is no voice "germn"; near',
+            '{file}: dialogue.personas.ghost.voice: there is no voice "germn"; near',
         ),
         (["--resume"], SessionError, "there is no session in"),
     ],
@@ -89,9 +89,49 @@ def test_what_is_wrong_is_said_in_a_line(
 ) -> None:
     with pytest.raises(kind) as caught:
         settings(config, *flags)
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(said.format(file=config))
     assert str(caught.value).isprintable()
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        (
+            '[profiles]\nbad = ["whispr"]\n',
+            'profiles.bad: there is no engine "whispr"; did you mean "whisper"?',
+        ),
+        ('[profiles]\nauto = ["voxtral", "kokoro"]\n', 'profiles.auto: the name "auto" is reserved'),
+        ('[engines.openai]\nsecond_choice = "x"\n', 'engines.openai.second_choice: "x" cannot'),
+        ('[dialogue]\nlanguage = "klingon"\n', 'dialogue.language: there is no language "klingon"'),
+        ('[dialogue]\npersona = "pirat"\n', 'dialogue.persona: there is no persona "pirat"'),
+        (
+            '[dialogue.personas.x]\nlanguage = "xx"\n',
+            'dialogue.personas.x.language: there is no language "xx"',
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_said_with_the_file_that_says_it(
+    tmp_path: Path, config: Path, toml: str, said: str
+) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(toml, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        settings(file)
+    assert str(caught.value).startswith(f"{file}: {said}")
+
+
+def test_the_profile_is_looked_for_where_it_is_named(config: Path) -> None:
+    with pytest.raises(ConfigError, match=r'^--profile: profile: there is no profile "embeded"'):
+        settings(config, "--profile", "embeded")
+    with pytest.raises(ConfigError, match=r'^--set: profile: there is no profile "embeded"'):
+        settings(config, "--set", "profile=embeded")
+
+
+def test_a_persona_with_nothing_of_its_own_can_be_chosen(tmp_path: Path, config: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text("[dialogue.personas.plain]\n", encoding="utf-8")
+    assert spoken(settings(file, "--persona", "plain")) == ("plain", "auto", 1.0)
 
 
 def stored(tmp_path: Path, persona: str) -> str:
@@ -137,7 +177,7 @@ def test_the_cast_knows_all_personas_with_voices_that_can_be_had(config: Path) -
     ghost = cast.personalities["ghost"]
     assert ghost.voice == ""
     assert ghost.trouble is not None
-    assert ghost.trouble.what == 'dialogue.personas.ghost.voice: there is no voice "germn"'
+    assert ghost.trouble.what == f'{config}: dialogue.personas.ghost.voice: there is no voice "germn"'
     assert "german" in ghost.trouble.remedy
     assert [one.name for one in cast.personalities.values() if one.trouble] == ["ghost"]
 
@@ -163,6 +203,16 @@ def test_the_voice_of_another_engine_gives_way_to_one_of_its_language() -> None:
     assert by_espeak["teller"].trouble is None
     assert catalogue.find(by_espeak["any"].voice).engine == "espeak"
     assert personalities_of(wanted, catalogue, "orpheus")["teller"].voice == "leo"
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_config_never_shows_a_key(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    from voxterm.__main__ import main
+
+    assert main(["config", "--set", "engines.openai.key_variable=hf_secret", *flags]) == 0
+    out = capsys.readouterr().out
+    assert "hf_secret" not in out
+    assert "not shown" in out
 
 
 def test_config_shows_them(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,10 +149,34 @@ def test_machines_get_bytes(command: Command) -> None:
 
 
 def test_too_small_a_gpu_is_the_embedded_profile(command: Command) -> None:
-    found = document(command("--gpu-memory", "1GB", "--json"))
+    named = ("--gpu-memory", "1GB", "--profile", "voxtral-orpheus")
+    found = document(command(*named, "--json"))
     assert (found["profile"], found["fits"], found["models"]) == ("embedded", False, {})
     assert len(found["gives_up"]) == 2
-    assert "profile   embedded" in command("--gpu-memory", "1GB")
+    assert "profile   embedded" in command(*named)
+
+
+def test_what_suits_a_cpu_goes_there_beside_a_gpu_that_is_full(command: Command) -> None:
+    """Kokoro was given up for eSpeak NG, although it keeps up on a CPU."""
+    said = command("--gpu-memory", "6GB", "--profile", "voxtral-kokoro")
+    assert "beside 8.0 GB of main memory" in said
+    assert "gives up  Kokoro: runs on the CPU" in said
+    places = {}
+    for size in ("1GB", "4GB", "6GB"):
+        found = document(command("--gpu-memory", size, "--json"))
+        places[size] = (found["profile"], {name: model["device"] for name, model in found["models"].items()})
+    assert places == {
+        "1GB": ("voxtral-kokoro", {"kokoro": "cpu"}),
+        "4GB": ("whisper-llm-kokoro", {"llm": "cuda:0", "kokoro": "cpu"}),
+        "6GB": ("voxtral-kokoro", {"voxtral": "cuda:0", "kokoro": "cpu"}),
+    }
+
+
+def test_of_a_server_it_says_that_one_is_asked(command: Command, tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text('[profiles]\nmine = ["pocketsphinx", "openai", "espeak"]\n')
+    said = command("--config", str(config), "--profile", "mine")
+    assert "profile   mine: it was asked for, asks a server, and needs no GPU" in said
 
 
 def test_without_a_size_it_is_this_machine(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

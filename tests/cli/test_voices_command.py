@@ -86,6 +86,8 @@ class TestVoices:
             (["--language", "hi"], {"hindi", "ऋतिका"}, {"tara", "english"}),
             (["--language", "PT"], {"brazilian", "portuguese"}, {"spanish"}),
             (["--language", "pt-br"], {"brazilian"}, {"portuguese"}),
+            (["--language", "hi-IN"], {"hindi", "ऋतिका"}, {"tara", "english"}),
+            (["--language", "en-IN"], {"tara", "english", "british"}, {"hindi"}),
             (["--engine", "orpheus"], {"tara", "ऋतिका"}, {"hindi"}),
             (["--engine", "orpheus", "--language", "hi"], {"ऋतिका"}, {"hindi", "tara"}),
         ],
@@ -103,7 +105,8 @@ class TestVoices:
             (["--engine", "orfeus"], 'there is no engine "orfeus" that speaks; did you mean "orpheus"?'),
             (["--engine", "voxtral"], 'there is no engine "voxtral" that speaks; '),
             (["--language", "hindi"], 'nobody speaks "hindi"; did you mean "hi"?'),
-            (["--language", "zz"], 'nobody speaks "zz"; there are en, '),
+            (["--language", "zz"], 'nobody speaks "zz"; there are en, zh, es, fr, hi, it, ja, pt and 1'),
+            (["--language", "zz-IN"], 'nobody speaks "zz-IN"; there are en, '),
             (["--engine", "orpheus", "--language", "sw"], 'orpheus speaks no "sw"; there are en, '),
         ],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from chat_server import ChatServer
 from scenes import one
 
 from voxterm.doctor.finding import Finding
@@ -19,12 +20,15 @@ from voxterm.doctor.models import (
     profile_states,
     profile_that_runs,
     profile_wanted,
+    remote_findings,
 )
 from voxterm.engines.declared import voxtral
 from voxterm.engines.declared.engine_settings import EngineSettings
+from voxterm.engines.declared.openai import OpenAiSettings
+from voxterm.engines.openai.engine import OpenAiLanguageModel
 from voxterm.engines.registry import profiles
 from voxterm.errors import ConfigError
-from voxterm.gpu import GB
+from voxterm.gpu import GB, Ram
 from voxterm.plan import Machine, Wishes, imagined_machine
 
 NO_GPU = Machine(None, "there is no GPU to use")
@@ -197,3 +201,63 @@ def test_a_disk_that_is_too_small_and_a_hub_that_may_not_be_asked(
     assert cache.verdict == "warn"
     assert "HF_HOME" in cache.remedy
     assert one(findings, "hub").remedy == "unset HF_HUB_OFFLINE"
+
+
+def partly(tmp_path: Path) -> tuple[Wishes, dict[str, str]]:
+    """A profile of which only the voice has a place on a CPU; nothing is fetched."""
+    known = profiles({"voxtral-kokoro": ["voxtral", "kokoro"]}, EngineSettings())
+    places = {"voxtral": "someone/voxtral", "kokoro": "someone/kokoro"}
+    return Wishes(profiles=known, checkpoints=places), {"HF_HUB_CACHE": str(tmp_path)}
+
+
+ON_CPU = Machine(None, "there is no GPU", Ram(8 * GB, 8 * GB, 0), 10e9)
+
+
+def test_who_reads_the_page_fetches_nothing_that_has_no_place(tmp_path: Path) -> None:
+    """It said that the profile fits: all of it would have brought 9 GB for nothing."""
+    wishes, environ = partly(tmp_path)
+    chosen = Chosen("auto", wishes)
+    found = profile_states(chosen, ON_CPU, environ, torch=None)
+    assert found[0].finding.what == "not fetched; without Voxtral"
+    outlooks = [state.outlook for state in found]
+    findings = list(checkpoint_findings(chosen, environ, wanted="", found=outlooks))
+    told = one(findings, "not fetched").what
+    assert "voxterm fetch PROFILE" not in told
+    assert (
+        told
+        == "kokoro: `voxterm plan` tells what to fetch for a profile; too large or too slow here: voxtral"
+    )
+
+
+def test_a_model_without_a_place_is_not_needed(tmp_path: Path) -> None:
+    wishes, environ = partly(tmp_path)
+    chosen = Chosen("voxtral-kokoro", wishes)
+    small = Machine(None, "there is no GPU", Ram(4 * GB, 4 * GB, 0), 10e9)
+    (state,) = profile_states(chosen, small, environ, torch=None)
+    assert state.finding.remedy == "voxterm fetch someone/kokoro"
+    findings = list(checkpoint_findings(chosen, environ, wanted="", found=[state.outlook]))
+    assert [finding.name for finding in findings if finding.blocks] == ["kokoro"]
+
+
+def test_a_folder_that_is_not_there_is_a_matter_of_the_setting(tmp_path: Path) -> None:
+    wishes, environ = partly(tmp_path)
+    gone = replace(
+        wishes,
+        checkpoints={**wishes.checkpoints, "kokoro": "/nope"},
+        written={"kokoro": "engines.kokoro.checkpoint"},
+    )
+    chosen = Chosen("voxtral-kokoro", gone)
+    found = profile_states(chosen, BIG, environ, torch=None)
+    findings = list(checkpoint_findings(chosen, environ, wanted="", found=[found[0].outlook]))
+    kokoro = one(findings, "kokoro")
+    assert kokoro.what == "engines.kokoro.checkpoint: there is no folder /nope"
+    assert kokoro.remedy.startswith("name the folder")
+    assert "fetch voxtral-kokoro" not in found[0].finding.remedy
+    assert "/nope" not in found[0].finding.remedy
+
+
+def test_the_model_of_a_server_is_named() -> None:
+    with ChatServer(models=["llama3", "qwen"]) as server:
+        engine = OpenAiLanguageModel(OpenAiSettings(base_url=server.url))
+        (found,) = remote_findings(Chosen("mine", Wishes()), "openai", lambda: engine)
+    assert (found.verdict, found.what) == ("ok", "the server answers, and has llama3")

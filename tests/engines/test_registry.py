@@ -74,6 +74,38 @@ def test_a_profile_that_makes_no_conversation_says_why(engines: list[str], what:
     assert remedy in caught.value.remedy
 
 
+def test_no_profile_is_called_auto() -> None:
+    with pytest.raises(ConfigError, match=r'^profiles\.auto: the name "auto" is reserved'):
+        profiles({"auto": ["whisper", "llm", "kokoro"]}, EngineSettings())
+
+
+@pytest.mark.parametrize("second", ["nope", "openai", "kokoro"])
+def test_only_engines_that_can_stand_in_are_proposed(second: str) -> None:
+    settings = EngineSettings.model_validate({"openai": {"second_choice": second}})
+    with pytest.raises(ConfigError) as caught:
+        profiles({"mine": ["whisper", "openai", "kokoro"]}, settings)
+    assert caught.value.what == f'engines.openai.second_choice: "{second}" cannot stand in for openai'
+    assert caught.value.remedy == "name one of llm, eliza"
+
+
+def test_what_is_wrong_is_said_with_its_place() -> None:
+    for written, settings, key in (
+        ({"mine": ["whispr"]}, {}, "profiles.mine"),
+        ({"mine": []}, {}, "profiles.mine"),
+        ({"auto": []}, {}, "profiles.auto"),
+        (
+            {"mine": ["whisper", "openai", "kokoro"]},
+            {"openai": {"second_choice": "x"}},
+            "engines.openai.second_choice",
+        ),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            profiles(written, EngineSettings.model_validate(settings), lambda key: f"own.toml: {key}")
+        assert caught.value.what.startswith(f"own.toml: {key}")
+    with pytest.raises(ConfigError, match=r"^--profile: profile: there is no profile"):
+        profile_named("embeded", PROFILES, "--profile: profile")
+
+
 def test_an_unknown_profile_or_vad_is_an_error_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="embeded") as caught:
         profile_named("embeded", PROFILES)

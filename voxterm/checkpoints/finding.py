@@ -6,12 +6,12 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from voxterm.checkpoints.checkpoint import Checkpoint
-from voxterm.checkpoints.reading import broken, read_header, reading
+from voxterm.checkpoints.reading import CACHED, broken, read_header, reading
 from voxterm.errors import CheckpointError
 
 CONFIG = "config.json"
@@ -89,7 +89,14 @@ def hub_cache(environ: Mapping[str, str]) -> Path:
 
 def repo_folder(name: str, environ: Mapping[str, str]) -> Path:
     """Where the hub's cache keeps this repository, whether it is there or not."""
-    return hub_cache(environ) / f"models--{name.replace('/', '--')}"
+    return hub_cache(environ) / f"{CACHED}{name.replace('/', '--')}"
+
+
+def absent(names: Sequence[str]) -> str:
+    """That checkpoints were not fetched, in words."""
+    if len(names) == 1:
+        return f"the checkpoint {names[0]} is not on this machine"
+    return f"the checkpoints {', '.join(names[:-1])} and {names[-1]} are not on this machine"
 
 
 def is_offline(environ: Mapping[str, str]) -> bool:
@@ -111,7 +118,7 @@ def _cached(name: str, environ: Mapping[str, str]) -> Path:
     with reading(cache):
         config = try_to_load_from_cache(name, CONFIG, cache_dir=cache)
     if not isinstance(config, str):
-        raise CheckpointError(f"the checkpoint {name} is not on this machine", f"run `voxterm fetch {name}`")
+        raise CheckpointError(absent([name]), f"run `voxterm fetch {name}`")
     return Path(config).parent
 
 

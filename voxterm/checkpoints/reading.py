@@ -35,6 +35,10 @@ LONGEST_HEADER_BYTES = 100_000_000
 READ_AHEAD_BYTES = 64 << 20
 
 FETCH_AGAIN = "fetch the checkpoint again"
+COPY_AGAIN = "copy the whole checkpoint there again, or name another"
+
+CACHED = "models--"
+"""How the folder of a repository begins in the hub's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +128,11 @@ def reading(path: Path, remedy: str = FETCH_AGAIN) -> Iterator[None]:
 
 
 def broken(path: Path, what: str) -> CheckpointError:
-    """In the hub's cache the file is a link, and only without the linked file is it fetched anew."""
-    return CheckpointError(f"{path} {what}", f"delete {path.resolve()} and fetch it again")
+    """In the hub's cache the file is a link, and only without the linked file is it fetched anew. Into any
+    other folder no command fetches."""
+    in_cache = any(part.startswith(CACHED) for part in path.parts)
+    remedy = f"delete {path.resolve()} and fetch it again" if in_cache else COPY_AGAIN
+    return CheckpointError(f"{path} {what}", remedy)
 
 
 def _tensors(header: Any) -> tuple[dict[str, StoredTensor], int]:

@@ -31,7 +31,12 @@ def command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser
 def setting_arguments(parser: argparse.ArgumentParser) -> None:
     settings = parser.add_argument_group("settings")
     settings.add_argument("--config", type=path, metavar="FILE", help="settings that lie over the user's")
-    settings.add_argument("--profile", metavar="NAME", help="which engines: auto, voxtral-orpheus, embedded")
+    settings.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="which engines: auto, or a profile of config.toml, like voxtral-orpheus, whisper-llm-kokoro "
+        "or embedded",
+    )
     settings.add_argument("--persona", metavar="NAME", help='who answers, like tutor; "" for none')
     settings.add_argument("--voice", metavar="NAME", help="who speaks")
     settings.add_argument("--speed", metavar="X", help="how fast, 0.5 to 2.0")

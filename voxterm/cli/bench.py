@@ -17,7 +17,7 @@ from voxterm.audio.wav import read_audio
 from voxterm.bench import report
 from voxterm.cli import printing
 from voxterm.cli.bench_arguments import CONVERSATION_PARTS
-from voxterm.cli.casting import INSTALL_PACKAGES, WITHOUT_PACKAGES, cast_of, wishes_of
+from voxterm.cli.casting import HEARING, INSTALL_PACKAGES, WITHOUT_PACKAGES, cast_of, wishes_of
 from voxterm.cli.wiring import demo_clips, headless_settings_of
 from voxterm.config import Settings
 from voxterm.engines.declared.engines import ENGINES
@@ -95,7 +95,7 @@ def _endpointing(arguments: argparse.Namespace) -> dict[str, object]:
     pauses = [pause for file in stored for pause in endpointing.read_pauses(file)]
     if recordings or not stored:
         labels = endpointing.read_labels(arguments.labels) if arguments.labels else {}
-        with endpointing.judges_of(cast_of(settings)) as judges:
+        with endpointing.judges_of(cast_of(settings, HEARING)) as judges:
             said = endpointing.said_in(recordings) if recordings else endpointing.hesitating()
             for name, samples in endpointing.with_noise(said, arguments.noise or ()):
                 found = endpointing.pauses_in(name, samples, judges, settings.turns)

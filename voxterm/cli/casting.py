@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,18 +12,21 @@ from voxterm.cli.personas import personalities_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
 from voxterm.engines import registry
-from voxterm.engines.declared.declaration import Declaration
+from voxterm.engines.declared.declaration import Declaration, Role
 from voxterm.engines.declared.engine_settings import EngineSettings
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.protocols import Voice
 from voxterm.engines.registry import Profile
 from voxterm.errors import EngineLoadError, VoiceError
 from voxterm.gpu import parse_size
-from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for, playing
+from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for, playing, unloadable
 from voxterm.voices import Catalogue, voices_folder
 
 WITHOUT_PACKAGES = "the packages of the speech models are not installed"
 INSTALL_PACKAGES = "install them: pip install 'voxterm[models]', or `make install` where there is a GPU"
+
+HEARING: tuple[Role, ...] = ("speech language model", "transcriber")
+ALL_ROLES: tuple[Role, ...] = (*HEARING, "language model", "synthesizer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,20 @@ class Casting:
     notes: tuple[str, ...] = ()  # engines that gave way to others
 
 
-def cast_of(settings: Settings) -> Cast:
+def cast_of(settings: Settings, roles: Collection[Role] = ALL_ROLES) -> Cast:
     """The engines of the profile, not loaded yet.
+
+    `roles`: those that will be loaded; in the others are the embedded engines.
 
     Raises:
         ConfigError, VoiceError: no such profile, engine or voice.
-        EngineLoadError: the profile needs packages that are not installed.
+        EngineLoadError: the profile needs packages that are not installed, or checkpoints that are not here.
     """
     catalogue = Catalogue.read(voices_folder())
-    casting = casting_of(settings)
+    casting = casting_of(settings, roles)
     profile, plan = casting.profile, casting.plan
+    if error := unloadable(plan, is_whole=set(roles) == set(ALL_ROLES)) if plan.placements else None:
+        raise error
     voice, note = catalogue.voice_for(settings.speech.voice, profile.synthesizer)
     personalities = personalities_of(settings, catalogue, profile.synthesizer)
     personality = personalities[settings.dialogue.persona]
@@ -52,7 +59,7 @@ def cast_of(settings: Settings) -> Cast:
     if persona and persona.voice == settings.speech.voice:
         note = ""  # nobody asked for the other one by name: a persona goes with any engine
     own = _with_checkpoint_of(voice, settings.engines)
-    given_up = plan.gives_up if plan.profile != EMBEDDED else ()
+    given_up = () if settings.profile == AUTO and plan.profile == EMBEDDED else plan.gives_up
     return Cast(
         profile=profile.name,
         reason=plan.reason,
@@ -69,8 +76,8 @@ def cast_of(settings: Settings) -> Cast:
     )
 
 
-def casting_of(settings: Settings) -> Casting:
-    """Who plays by the profile of the settings, and where.
+def casting_of(settings: Settings, roles: Collection[Role] = ALL_ROLES) -> Casting:
+    """Who plays by the profile of the settings, and where; in other roles than these the embedded engines.
 
     Raises:
         ConfigError: there is no such profile.
@@ -78,12 +85,25 @@ def casting_of(settings: Settings) -> Casting:
     """
     wishes = wishes_of(settings)
     notes: tuple[str, ...] = ()
+    if set(roles) != set(ALL_ROLES):
+        settings, wishes = _with_roles(settings, wishes, roles)
     if settings.profile != AUTO:
         wanted = registry.profile_named(settings.profile, wishes.profiles)
         able, notes = _able(wanted, wishes.lacking)
         wishes = replace(wishes, profiles={**wishes.profiles, able.name: able})
     plan = plan_for(settings.profile, wishes, os.environ)
     return Casting(playing(plan, wishes), plan, notes)
+
+
+def _with_roles(settings: Settings, wishes: Wishes, roles: Collection[Role]) -> tuple[Settings, Wishes]:
+    """Only these roles of the profile of the settings, or of the one that `auto` takes."""
+    name = settings.profile
+    if name == AUTO:
+        name = plan_for(AUTO, wishes, os.environ).profile
+    profile = registry.profile_named(name, wishes.profiles)
+    reduced = profile.without({engine.name for engine in profile.declared if engine.role not in roles})
+    profiles = {**wishes.profiles, name: reduced}
+    return settings.model_copy(update={"profile": name}), replace(wishes, profiles=profiles)
 
 
 def wishes_of(settings: Settings) -> Wishes:
@@ -103,7 +123,8 @@ def wishes_of(settings: Settings) -> Wishes:
         checkpoints={
             name: place for engine in models for name, place in _checkpoints(engine, settings).items()
         },
-        profiles=registry.profiles(settings.profiles, settings.engines),
+        profiles=registry.profiles(settings.profiles, settings.engines, settings.place),
+        written={name: key for engine in models for name, key in _written(engine, settings).items()},
         lacking={
             name: lines
             for name, engine in registry.engines_of(settings.engines).items()
@@ -132,6 +153,16 @@ def _checkpoints(engine: Declaration, settings: Settings) -> dict[str, str]:
     found = {engine.name: section.checkpoint or _checkpoint_of_voice(engine, settings)}
     if engine.model.codec:
         found[engine.model.codec_name] = section.codec
+    return found
+
+
+def _written(engine: Declaration, settings: Settings) -> dict[str, str]:
+    """By model and codec of an engine: the setting that names its checkpoint, where it is not a voice's."""
+    assert engine.model is not None
+    section = f"engines.{engine.name}"
+    found = {engine.model.codec_name: settings.place(f"{section}.codec")} if engine.model.codec else {}
+    if getattr(settings.engines, engine.name).checkpoint:
+        found[engine.name] = settings.place(f"{section}.checkpoint")
     return found
 
 

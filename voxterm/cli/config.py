@@ -11,14 +11,14 @@ from rich.text import Text
 
 from voxterm.cli import printing
 from voxterm.cli.parser import setting_flags
-from voxterm.config import describe, load_settings
+from voxterm.config import describe, load_settings, without_secrets
 
 
 def run(arguments: argparse.Namespace) -> int:
     loaded = load_settings(arguments.config, setting_flags(arguments), os.environ)
     rows = describe(loaded)
     if arguments.json:
-        values = loaded.settings.model_dump()
+        values = without_secrets(loaded.settings).model_dump()
         printing.print_json({"settings": values, "origins": loaded.origins})
         return 0
     table = Table("setting", "value", "from", box=None, pad_edge=False)

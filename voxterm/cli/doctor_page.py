@@ -38,7 +38,7 @@ NO_LAYERS = {"XDG_CONFIG_HOME": os.devnull}
 
 
 def examine_and_print(arguments: argparse.Namespace) -> int:
-    """Look at everything; the exit code is 1 where the chosen profile cannot run."""
+    """Look at everything; the exit code is 1 where the chosen profile cannot run, 2 where there is none."""
     settings, error = _settings(arguments)
     asked = Asked(
         settings,
@@ -54,7 +54,7 @@ def examine_and_print(arguments: argparse.Namespace) -> int:
         printing.print_json(_document(report))
     else:
         _print_page(report)
-    return 0 if report.can_run else 1
+    return 0 if report.can_run else 1 if report.is_profile_known else 2
 
 
 def _settings(arguments: argparse.Namespace) -> tuple[Settings, InputError | None]:

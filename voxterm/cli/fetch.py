@@ -20,26 +20,44 @@ from rich.progress import (
 )
 
 from voxterm import checkpoints
+from voxterm.checkpoints.finding import is_repo
 from voxterm.cli.casting import checkpoints_of
 from voxterm.cli.wiring import settings_of
-from voxterm.errors import CheckpointError
+from voxterm.errors import CheckpointError, InputError
 
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     wanted = arguments.what or settings.profile
-    names = (wanted,) if "/" in wanted else checkpoints_of(wanted, settings)
+    names = (_repo(wanted),) if "/" in wanted else checkpoints_of(wanted, settings)
     if not names:
         print(f"{wanted} needs no checkpoint")
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its warnings would break the bars
     return max([_fetch(name) for name in names], default=0)
 
 
+def _repo(name: str) -> str:
+    """
+    Raises:
+        InputError: it is no repository's name.
+    """
+    if not is_repo(name):
+        example = "canopylabs/orpheus-3b-0.1-ft"
+        raise InputError(f"{name} cannot be fetched", f"name a profile, or owner/repo, like {example}")
+    return name
+
+
 def _fetch(name: str) -> int:
-    """Fetch one and say what became of it; its exit code. A failure leaves the others to be fetched."""
+    """Fetch one and say what became of it; its exit code. A failure leaves the others to be fetched.
+
+    A folder that the settings name is only looked at.
+    """
     try:
         with _bar(name) as progress:
-            fetched = checkpoints.fetch(name, progress)
+            if is_repo(name):
+                fetched = checkpoints.fetch(name, progress)
+            else:
+                fetched = checkpoints.Fetched(checkpoints.find(name), 0)
     except CheckpointError as error:
         print(f"voxterm: {error}", file=sys.stderr)
         return error.exit_code

@@ -45,6 +45,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def setting_flags(arguments: argparse.Namespace) -> dict[str, object]:
     """Dotted key → value of the flags that were given."""
+    from voxterm.config_layers import OfSet
+
     flags: dict[str, object] = {
         key: getattr(arguments, name)
         for name, key in SETTING_FLAGS.items()
@@ -56,7 +58,7 @@ def setting_flags(arguments: argparse.Namespace) -> dict[str, object]:
             raise InputError(
                 f"--set {pair} sets nothing", "write --set KEY=VALUE, like --set turns.pause_ms=250"
             )
-        flags[key.strip()] = value.strip()
+        flags[key.strip()] = OfSet(value.strip())
     return flags
 
 

@@ -98,9 +98,14 @@ def _machine_line(prospect: Prospect) -> str:
     if prospect.is_imagined:
         return (
             f"an empty GPU of {gpu.total_bytes / GB:.1f} GB, taken to be as fast as the {gpu.name} ({speed})"
+            f"{_ram_beside(prospect.machine)}"
         )
     free = f"{gpu.free_bytes / GB:.1f} of {gpu.total_bytes / GB:.1f} GB free"
     return f"GPU {gpu.index}, {gpu.name}: {free}, {speed}"
+
+
+def _ram_beside(machine: Machine) -> str:
+    return f", beside {machine.ram.free_bytes / GB:.1f} GB of main memory" if machine.ram else ""
 
 
 def _table(prospect: Prospect) -> Table:
@@ -169,8 +174,8 @@ def _lines(prospect: Prospect) -> Iterator[tuple[str, str]]:
     for line in plan.gives_up or ("nothing",):
         yield "gives up", line
     if not prospect.is_imagined:
-        for what in plan.missing.values():
-            yield "missing", what
+        for error in plan.missing.values():
+            yield "missing", str(error)
 
 
 def _profile_lines(prospect: Prospect) -> Iterator[tuple[str, str]]:
@@ -205,7 +210,7 @@ def _document(prospect: Prospect) -> dict[str, object]:
         "load_order": list(plan.load_order),
         "stand_ins": dict(plan.stand_ins),
         "gives_up": list(plan.gives_up),
-        "missing": dict(plan.missing),
+        "missing": {place: str(error) for place, error in plan.missing.items()},
         "weights": {model.name: dict(model.need.weights_bytes) for model in prospect.models},
         "profiles": [_outlook_document(outlook) for outlook in prospect.outlooks],
         "auto": {"profile": prospect.auto.profile, "reason": prospect.auto.reason},

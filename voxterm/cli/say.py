@@ -15,6 +15,7 @@ from voxterm.cli.voice_needs import VoiceNeeds
 from voxterm.cli.wiring import settings_of
 from voxterm.config import Settings
 from voxterm.conversation import Cast
+from voxterm.engines.declared.declaration import Role
 from voxterm.engines.protocols import SpeechChunk
 from voxterm.engines.registry import EMBEDDED
 from voxterm.errors import CheckpointError, EngineMemoryError, TextError
@@ -23,6 +24,8 @@ from voxterm.voices import AUTO, Catalogue, voices_folder
 
 LONGEST_TEXT_CHARS = 20_000
 """About twenty minutes of speech: more in one go is a mistake more often than a wish."""
+
+SPEAKING: tuple[Role, ...] = ("synthesizer",)
 
 OWN_PROFILE = "own"
 """Of a voice that brings its engine: what hears and answers in it is never loaded."""
@@ -33,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.voice and not arguments.profile and settings.speech.voice != AUTO:
         cast = _cast_with(settings)
     else:
-        cast = cast_of(settings)
+        cast = cast_of(settings, SPEAKING)
     pieces = _pieces(arguments.text, cast.voice.language)
     engine = cast.synthesizer
     print_notes(cast)
@@ -60,7 +63,7 @@ def _cast_with(settings: Settings) -> Cast:
         raise CheckpointError(f"{voice.name} cannot speak yet: {errors[0].what}", remedies)
     engines = [*EMBEDDED["speech language model"], voice.engine]
     profiles = {**settings.profiles, OWN_PROFILE: engines}
-    cast = cast_of(settings.model_copy(update={"profile": OWN_PROFILE, "profiles": profiles}))
+    cast = cast_of(settings.model_copy(update={"profile": OWN_PROFILE, "profiles": profiles}), SPEAKING)
     if cast.synthesizer.name != voice.engine:
         raise EngineMemoryError(f"there is no room for {voice.engine} here", "`voxterm plan` tells more")
     return cast

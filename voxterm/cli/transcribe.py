@@ -12,7 +12,7 @@ import numpy as np
 from voxterm.audio.protocols import FRAME_SAMPLES
 from voxterm.audio.wav import read_audio
 from voxterm.cli import printing
-from voxterm.cli.casting import cast_of
+from voxterm.cli.casting import HEARING, cast_of
 from voxterm.cli.wiring import headless_settings_of
 from voxterm.config import TurnSettings
 from voxterm.engines.protocols import (
@@ -39,7 +39,7 @@ class Segment:
 def run(arguments: argparse.Namespace) -> int:
     settings = headless_settings_of(arguments)
     samples = read_audio(arguments.file)
-    cast = cast_of(settings)
+    cast = cast_of(settings, HEARING)
     printing.print_notes(cast)
     hears = hearing(cast.understanding)
     segments = _transcribed(cast.vad, hears, settings.turns, samples)

@@ -43,7 +43,7 @@ from voxterm.doctor.sound_test import TEST_S, Heard, read_sound
 from voxterm.doctor.terminal import terminal_findings, terminal_size
 from voxterm.engines import registry
 from voxterm.errors import VoxtermError
-from voxterm.plan import Machine, Wishes, this_machine
+from voxterm.plan import AUTO, Machine, Wishes, this_machine
 
 SERVER_S = 15.0
 """A server may be slow to answer; its own settings say how slow."""
@@ -57,6 +57,7 @@ class Report:
 
     profile: str
     findings: tuple[Finding, ...]
+    is_profile_known: bool = True  # what was asked for by name is there at all
 
     @property
     def can_run(self) -> bool:
@@ -88,11 +89,18 @@ class _Examination:
     facts: Facts
     findings: Findings = field(default_factory=Findings)
     chosen: Chosen = field(init=False)
+    has_wishes: bool = field(init=False)  # else what is wrong with the profiles was said
+
+    @property
+    def is_profile_known(self) -> bool:
+        name = self.chosen.profile
+        return not self.has_wishes or name == AUTO or name in self.chosen.wishes.profiles
 
     def __post_init__(self) -> None:
         settings = self.asked.settings
-        wishes = self.findings.look("models", "voices", lambda: self.asked.wishes(settings), Wishes())
-        self.chosen = Chosen(settings.profile, wishes)
+        wishes = self.findings.look("models", "profiles", lambda: self.asked.wishes(settings), None)
+        self.has_wishes = wishes is not None
+        self.chosen = Chosen(settings.profile, wishes or Wishes())
 
     def add(
         self, group: Group, name: str, check: Callable[[], Iterable[Finding]], limit_s: float = 8.0
@@ -130,13 +138,21 @@ class _Examination:
         def look_at_profiles() -> list[ProfileState]:
             return profile_states(chosen, machine, facts.environ, torch=trouble)
 
-        states: list[ProfileState] = self.findings.look("models", "profile", look_at_profiles, [])
+        states: list[ProfileState] = []
+        if self.has_wishes and (self.is_profile_known or asked.settings_error is None):
+            states = self.findings.look("models", "profile", look_at_profiles, [])
         self.findings.found.extend(state.finding for state in states)
         for name in chosen.servers:
             build = partial(registry.build, name, asked.settings.engines, {})
             self.add("models", name, partial(remote_findings, chosen, name, build), SERVER_S)
         wanted = profile_wanted(states)
-        self.add("models", "checkpoints", lambda: checkpoint_findings(chosen, facts.environ, wanted=wanted))
+        self.add(
+            "models",
+            "checkpoints",
+            lambda: checkpoint_findings(
+                chosen, facts.environ, wanted=wanted, found=[state.outlook for state in states]
+            ),
+        )
         return profile_that_runs(chosen.profile, states)
 
     def sound(self) -> None:
@@ -178,4 +194,4 @@ def examine(asked: Asked, facts: Facts) -> Report:
     examination.sound()
     size = asked.terminal
     examination.add("terminal", "terminal", lambda: terminal_findings(facts, size()))
-    return Report(profile, tuple(examination.findings.found))
+    return Report(profile, tuple(examination.findings.found), examination.is_profile_known)

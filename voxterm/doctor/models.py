@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from voxterm.checkpoints import Checkpoint, find
+from voxterm.checkpoints import Checkpoint
 from voxterm.checkpoints.finding import hub_cache, is_offline, is_repo, repo_folder
 from voxterm.doctor.finding import Finding, Verdict
 from voxterm.doctor.gpus import Trouble
 from voxterm.doctor.program import existing_part, spoken
 from voxterm.engines.declared.engines import ENGINES
-from voxterm.engines.declared.model import need_of
-from voxterm.engines.protocols import Engine
+from voxterm.engines.declared.model import Model, need_of
+from voxterm.engines.protocols import RemoteEngine
 from voxterm.engines.registry import Profile, profile_named
 from voxterm.errors import CheckpointError, VoxtermError
 from voxterm.gpu import GB
 from voxterm.plan import AUTO, EMBEDDED, Machine, Outlook, State, Wishes, auto_plan, outlooks, taken
+from voxterm.plan.wishes import found_by
 
 IN_SHORT: Mapping[State, str] = {
     "unfetched": "fits, but its checkpoints are missing",
@@ -27,6 +28,7 @@ IN_SHORT: Mapping[State, str] = {
     "too large": "does not fit: too large or too slow here",
     "by name": "asks a server, so by its name alone",
 }
+PARTLY: Mapping[State, str] = {"unfetched": "not fetched", "uninstalled": "not installed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _finding(outlook: Outlook, chosen: str, plays: str, wanted: Outlook | None, 
         mends = outlook.remedy or "voxterm --profile embedded; `voxterm plan` tells more"
         return Finding("models", name, verdict, what, mends, blocks=chosen == name)
     if not outlook.runs:
-        return Finding("models", name, "info", IN_SHORT[outlook.state])
+        return Finding("models", name, "info", _in_short(outlook))
     if name != plays:
         return Finding("models", name, "info" if given_up else "ok", what)
     if chosen == AUTO:
@@ -142,7 +144,15 @@ def _finding(outlook: Outlook, chosen: str, plays: str, wanted: Outlook | None, 
     return Finding("models", name, "ok", what)
 
 
-def remote_findings(chosen: Chosen, name: str, build: Callable[[], Engine]) -> Iterator[Finding]:
+def _in_short(outlook: Outlook) -> str:
+    """Who reads that a profile fits fetches all of it: of one that does not, only a part would be loaded."""
+    left_out = " and ".join(outlook.plan.left_out)
+    if left_out and outlook.state in PARTLY:
+        return f"{PARTLY[outlook.state]}; without {left_out}"
+    return IN_SHORT[outlook.state]
+
+
+def remote_findings(chosen: Chosen, name: str, build: Callable[[], RemoteEngine]) -> Iterator[Finding]:
     """Whether a server answers, by an engine that asks it."""
     engine = build()
     try:
@@ -151,47 +161,75 @@ def remote_findings(chosen: Chosen, name: str, build: Callable[[], Engine]) -> I
         blocks = not chosen.has_second_choice
         yield Finding("models", name, "bad" if blocks else "warn", error.what, error.remedy, blocks=blocks)
     else:
-        yield Finding("models", name, "ok", "the server answers, and has the model")
+        yield Finding("models", name, "ok", f"the server answers, and has {engine.model}")
     finally:
         engine.close()
 
 
-def checkpoint_findings(chosen: Chosen, environ: Mapping[str, str], *, wanted: str) -> Iterator[Finding]:
-    """`wanted`: `profile_wanted`."""
+def checkpoint_findings(
+    chosen: Chosen, environ: Mapping[str, str], *, wanted: str, found: Sequence[Outlook] = ()
+) -> Iterator[Finding]:
+    """`wanted`: `profile_wanted`; `found`: what would become of each profile, where that is known."""
     missing_bytes = 0
     absent: list[str] = []
     profile = chosen.profile if chosen.needs_models else wanted
-    needed = _needed(chosen.wishes.profiles[profile]) if profile else ()
+    left_out = {one.profile.name: _left_out(one) for one in found}
+    needed = _needed(chosen.wishes.profiles[profile]) - left_out.get(profile, set()) if profile else set()
     for model, place in chosen.wishes.checkpoints.items():
-        found = _found(chosen, model, place, environ)
-        if isinstance(found, Checkpoint):
-            yield Finding("models", model, "ok", f"{place}, {found.weight_bytes / GB:.1f} GB")
+        checkpoint = _found(chosen, model, place, environ)
+        if isinstance(checkpoint, Checkpoint):
+            yield Finding("models", model, "ok", f"{place}, {checkpoint.weight_bytes / GB:.1f} GB")
             continue
         if model not in needed and is_repo(place) and not repo_folder(place, environ).exists():
-            absent.append(f"{model}{_size(model, place)}")
+            absent.append(model)
             continue
         begun_bytes = _begun_bytes(place, environ)
         missing_bytes += max(0, _published_bytes(model) - begun_bytes) if model in needed else 0
         blocks = chosen.needs_models and model in needed
-        yield _missing_finding(model, found, begun_bytes, chosen, blocks=blocks, wanted=model in needed)
+        yield _missing_finding(model, checkpoint, begun_bytes, chosen, blocks=blocks, wanted=model in needed)
     if absent:
-        what = f"{', '.join(absent)}: `voxterm fetch PROFILE` gets those of a profile"
-        yield Finding("models", "not fetched", "info", what)
+        yield Finding("models", "not fetched", "info", _not_fetched(chosen, absent, found))
     yield from _hub_findings(environ, missing_bytes, wanted=bool(wanted))
+
+
+def _not_fetched(chosen: Chosen, absent: Sequence[str], found: Sequence[Outlook]) -> str:
+    """Those that have a place in a profile, and what gets them; then those that have none in any."""
+    placed = {name for one in found for name in _needed(one.profile) - _left_out(one)}
+    useless = {name for one in found for name in _left_out(one)} - placed
+    sizes = {model: f"{model}{_size(model, chosen.wishes.checkpoints[model])}" for model in absent}
+    useful, idle = (
+        ", ".join(size for model, size in sizes.items() if (model in useless) == is_useless)
+        for is_useless in (False, True)
+    )
+    if any(_left_out(one) for one in found):
+        gets = "`voxterm plan` tells what to fetch for a profile"  # all of one would bring what has no place
+    else:
+        gets = "`voxterm fetch PROFILE` gets those of a profile"
+    parts = [f"{useful}: {gets}"] if useful else []
+    return "; ".join([*parts, *([f"too large or too slow here: {idle}"] if idle else [])])
 
 
 def _found(
     chosen: Chosen, model: str, place: str, environ: Mapping[str, str]
 ) -> Checkpoint | CheckpointError:
     try:
-        return find(place, _architectures(chosen, model), environ)
+        return found_by(chosen.wishes, model, place, _architectures(chosen, model), environ)
     except CheckpointError as error:
         return error
 
 
 def _needed(profile: Profile) -> set[str]:
     """The names of the models and codecs of a profile."""
-    models = [engine.model for engine in profile.declared if engine.model]
+    return _named([engine.model for engine in profile.declared if engine.model])
+
+
+def _left_out(outlook: Outlook) -> set[str]:
+    """Those of a profile that have no place, so that they would not be loaded."""
+    models = [engine.model for engine in outlook.profile.declared if engine.model]
+    return _named([model for model in models if model.name not in outlook.plan.placements])
+
+
+def _named(models: Sequence[Model]) -> set[str]:
     return {name for model in models for name in (model.name, model.codec_name) if name}
 
 

@@ -289,6 +289,15 @@ class ExpectantEngine(Protocol):
         ...
 
 
+class RemoteEngine(Engine, Protocol):
+    """An engine whose model runs elsewhere."""
+
+    @property
+    def model(self) -> str:
+        """What the server calls the model that it asks; "" before `load`."""
+        ...
+
+
 @runtime_checkable
 class SpeechLanguageModel(Engine, Protocol):
     """Hears and answers. `Cascade` makes one out of a Transcriber and a LanguageModel."""

@@ -5,11 +5,11 @@ An engine's module is imported when it is built.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from voxterm.engines.cascade import Cascade
 from voxterm.engines.declared.declaration import Declaration, Role
@@ -39,6 +39,12 @@ ORDERS: tuple[tuple[Role, ...], ...] = (
     ("transcriber", "language model", "synthesizer"),
 )
 """What a profile consists of."""
+
+AUTO = "auto"
+"""No profile's name: it takes the best of them."""
+
+Place: TypeAlias = Callable[[str], str]
+"""Dotted key → what messages call it."""
 
 EXAMPLE = (
     'write what hears, what answers and what speaks, like ["whisper", "llm", "kokoro"], '
@@ -93,14 +99,16 @@ class Profile:
         return replace(self, engines=able(self.engines), second_choices=able(self.second_choices))
 
 
-def profiles(written: Mapping[str, Sequence[str]], settings: EngineSettings) -> dict[str, Profile]:
+def profiles(
+    written: Mapping[str, Sequence[str]], settings: EngineSettings, place: Place = str
+) -> dict[str, Profile]:
     """The profiles of the settings by name, the best first.
 
     Raises:
         ConfigError: one of them names an engine that is not there, or engines that do not go together.
     """
     known = engines_of(settings)
-    made = {name: _profile(name, tuple(engines), settings) for name, engines in written.items()}
+    made = {name: _profile(name, tuple(engines), settings, place) for name, engines in written.items()}
     return {name: replace(profile, known=known) for name, profile in made.items()}
 
 
@@ -112,13 +120,13 @@ def engines_of(settings: EngineSettings) -> dict[str, Declaration]:
     }
 
 
-def profile_named(name: str, known: Mapping[str, Profile]) -> Profile:
-    """The profile of this name.
+def profile_named(name: str, known: Mapping[str, Profile], place: str = "") -> Profile:
+    """The profile of this name. `place` is what messages call the setting that names it.
 
     Raises:
         ConfigError: there is none.
     """
-    _check("profile", name, known)
+    _check("profile", name, known, f"{place}: " if place else "")
     return known[name]
 
 
@@ -190,31 +198,32 @@ def _built(place: str, section: object | None, *placement: Placement) -> Any:
     return getattr(import_module(module), name)(*placement, *([] if section is None else [section]))
 
 
-def _profile(name: str, engines: tuple[str, ...], settings: EngineSettings) -> Profile:
-    place = f"profiles.{name}"
+def _profile(name: str, engines: tuple[str, ...], settings: EngineSettings, place_of: Place) -> Profile:
+    place = place_of(f"profiles.{name}")
+    if name == AUTO:
+        what = f'{place}: the name "{AUTO}" is reserved: it takes the best of the profiles'
+        raise ConfigError(what, "give the profile another name")
     for engine in engines:
         _check("engine", engine, ENGINES, f"{place}: ")
     roles = tuple(ENGINES[engine].role for engine in engines)
     if roles not in ORDERS:
         found = ", ".join(f"{engine} is a {role}" for engine, role in zip(engines, roles, strict=True))
         raise ConfigError(f"{place} makes no conversation: {found or 'it is empty'}", EXAMPLE)
-    return Profile(name, engines, tuple(_second_choices(engines, settings)))
+    return Profile(name, engines, tuple(_second_choices(engines, settings, place_of)))
 
 
-def _second_choices(engines: tuple[str, ...], settings: EngineSettings) -> list[str]:
+def _second_choices(engines: tuple[str, ...], settings: EngineSettings, place_of: Place) -> list[str]:
     found = []
     for name in engines:
         second = getattr(getattr(settings, name, None), "second_choice", "")
         if not second:
             continue
-        place = f"engines.{name}.second_choice"
-        _check("engine", second, ENGINES, f"{place}: ")
-        if ENGINES[second].role != ENGINES[name].role or second == name:
-            role = ENGINES[name].role
-            others = [one.name for one in ENGINES.values() if one.role == role and one.name != name]
-            raise ConfigError(
-                f"{place}: {second} cannot stand in for {name}", f"name one of {', '.join(others)}"
-            )
+        place = place_of(f"engines.{name}.second_choice")
+        role = ENGINES[name].role
+        able = [one.name for one in ENGINES.values() if one.role == role and one.name != name]
+        if second not in able:
+            what = f'{place}: "{second}" cannot stand in for {name}'
+            raise ConfigError(what, f"name one of {', '.join(able)}")
         found.append(second)
     return found
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from voxterm.plan.choice import LADDER, Device, DeviceUse, Plan, make_plan
 from voxterm.plan.here import EMBEDDED, Machine, imagined_machine, this_machine
-from voxterm.plan.profiles import AUTO, Outlook, State, auto_plan, outlooks, plan_for, playing, preview, taken
+from voxterm.plan.profiles import (
+    AUTO,
+    Outlook,
+    State,
+    auto_plan,
+    outlooks,
+    plan_for,
+    playing,
+    preview,
+    taken,
+    unloadable,
+)
 from voxterm.plan.wishes import PlannedModel, Wishes, models_of
 
 __all__ = [
@@ -33,4 +44,5 @@ __all__ = [
     "preview",
     "taken",
     "this_machine",
+    "unloadable",
 ]

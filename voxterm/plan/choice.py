@@ -5,12 +5,14 @@ so more memory never gives a worse plan. Better is, in this order:
 
 1. the more important model is there. Hearing and answering (Voxtral) come before the voice (Orpheus); a role
    without its model goes to the embedded engines.
-2. models on the GPU rather than on the CPU.
+2. models on the GPU rather than on the CPU, but for those that suit a CPU. Beside a GPU none goes to the CPU
+   that is too slow there: the embedded engines keep up.
 3. a voice in real time. A slower one, or a model on a CPU too slow for speech, is taken only where the
    profile was asked for by name, and then with few bits, which are read faster.
 4. the least given up, by `ModelNeed.loss` and `CONTEXT_LOSS`: half the context counts 1 and a quarter 5; 8
    bits count 1 for Voxtral and 2 for Orpheus, whose every slip is heard, 4 bits 4 and 5.
-   So both models are halved before either is quartered, and Voxtral before Orpheus.
+   So both models are halved before either is quartered, and Voxtral before Orpheus. A model that suits a
+   CPU counts `CPU_LOSS` there: it begins to speak or to write some tenths of a second later.
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ from itertools import product
 from voxterm.engines.declared.model import CONTEXT_LOSS
 from voxterm.engines.declared.need import ModelNeed, Parts
 from voxterm.engines.protocols import Placement, Precision
+from voxterm.errors import CheckpointError
 
 GB = 1e9
 LADDER: tuple[Precision, ...] = ("float32", "bf16", "int8", "int4")
 BITS: Mapping[Precision, int] = {"float32": 32, "bf16": 16, "int8": 8, "int4": 4}
 CPU = "cpu"
+
+CPU_LOSS = 3
+"""As much as to go from 8 bits to 4, and less than to go from half the context to a quarter."""
 
 MARGIN = 0.03
 LEAST_MARGIN_BYTES = 150_000_000
@@ -71,7 +77,9 @@ class Plan:
     stand_ins: Mapping[str, str]
     left_out: Mapping[str, str]  # title of a model without a placement → why
     reason: str
-    missing: Mapping[str, str] = field(default_factory=dict)  # checkpoint → why it cannot be loaded
+    too_slow: Mapping[str, str] = field(default_factory=dict)  # title of a model with a placement → how slow
+    missing: Mapping[str, CheckpointError] = field(default_factory=dict)
+    """By checkpoint: why it cannot be loaded."""
     lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By engine: the packages that are not here. Of models, as in `missing`, those that have a placement."""
 
@@ -112,7 +120,17 @@ class _Option:
 
     @property
     def loss(self) -> int:
-        return self.need.loss.get(self.precision, 0) + CONTEXT_LOSS[self.context_step]
+        given_up = self.need.loss.get(self.precision, 0) + CONTEXT_LOSS[self.context_step]
+        return given_up + CPU_LOSS * (self.is_on_cpu and self.need.suits_cpu)
+
+    @property
+    def slowness(self) -> str:
+        """How much slower than needed, in words."""
+        assert self.device is not None
+        speed, needed = self.tokens_per_s, self.need.cpu_tokens_per_s
+        if speed is None:
+            return f"it is too large to keep up on {self.device.title}"
+        return f"{self.device.title} allows at most {speed:.0f} of {needed:.0f} tokens/s"
 
 
 def make_plan(
@@ -130,7 +148,7 @@ def make_plan(
         needs: the models of the profile.
         devices: the GPU, if there is one, and the CPU, if models may go there.
         precision: the best that is wanted; what does not fit gets a lower one.
-        takes_slow: a slow model is better than the embedded engines.
+        takes_slow: a slow model is better than the embedded engines; on a CPU only where there is no GPU.
         without: why there is no GPU.
     """
     combinations = product(*(list(_options(need, devices, precision, takes_slow)) for need in needs))
@@ -154,6 +172,7 @@ def make_plan(
             if o.device is None
         },
         reason=_reason(placed, devices, without),
+        too_slow={o.need.title: o.slowness for o in placed if o.is_slow},
     )
 
 
@@ -161,8 +180,14 @@ def _options(
     need: ModelNeed, devices: Sequence[Device], wanted: Precision, takes_slow: bool
 ) -> Iterator[_Option]:
     yield _Option(need)
+    has_gpu = _has_gpu(devices)
     for device in devices:
-        yield from (o for o in _ways(need, device, wanted) if takes_slow or not o.is_slow)
+        may_be_slow = takes_slow and not (has_gpu and device.name == CPU)
+        yield from (o for o in _ways(need, device, wanted) if may_be_slow or not o.is_slow)
+
+
+def _has_gpu(devices: Sequence[Device]) -> bool:
+    return any(device.name != CPU for device in devices)
 
 
 def _ways(need: ModelNeed, device: Device, wanted: Precision) -> Iterator[_Option]:
@@ -195,9 +220,10 @@ def _fits(options: Sequence[_Option]) -> bool:
 def _badness(options: Sequence[_Option]) -> tuple[float, ...]:
     return (
         sum(option.need.importance for option in options if option.device is None),
-        sum(option.is_on_cpu for option in options),
+        sum(option.is_on_cpu and not option.need.suits_cpu for option in options),
         sum(BITS[option.precision] for option in options if option.device is not None and option.is_slow),
         sum(option.loss for option in options if option.device is not None),
+        sum(option.is_on_cpu for option in options),  # of what counts as much, the least on the CPU
     )
 
 
@@ -236,6 +262,8 @@ def _given_up(
         )
     elif option.is_on_cpu and not need.suits_cpu:
         yield f"{need.title}: runs on the CPU, far slower than on a GPU"
+    elif option.is_on_cpu and _has_gpu(devices):
+        yield f"{need.title}: runs on the CPU, to fit; it keeps up, but begins some tenths of a second later"
 
 
 def _why_not(
@@ -250,12 +278,8 @@ def _why_not(
     usable_bytes = max(0, device.plannable_bytes)
     if needed_bytes > usable_bytes:
         return f"it needs at least {needed_bytes / GB:.1f} GB, and {usable_bytes / GB:.1f} GB can be used"
-    if least.is_slow and least.tokens_per_s is None:
-        return f"it is too large to keep up on {device.title}"
     if least.is_slow:
-        return (
-            f"{device.title} allows at most {least.tokens_per_s:.0f} of {need.cpu_tokens_per_s:.0f} tokens/s"
-        )
+        return least.slowness
     others = " and ".join(option.need.title for option in chosen if option.device is not None)
     return f"it does not fit beside {others}"
 

@@ -23,6 +23,9 @@ ATTAINED = 0.9
 CPU_PROCESS_BYTES = 700_000_000
 """Estimate: the process with torch loaded."""
 
+IMAGINED_RAM_BYTES = 8_000_000_000
+"""Main memory that is taken to be free on a machine of which only the GPU is known."""
+
 PROBE_BYTES = 32_000_000
 """For each thread: more than a core's cache holds."""
 
@@ -55,12 +58,14 @@ def plan_of(
             without=machine.why_no_gpu,
         )
     else:
-        plan = replace(no_models("it was asked for, and needs no GPU and no download"), profile=profile.name)
+        needs = "and needs no GPU and no download"
+        needs = f"asks a server, {needs} here" if profile.is_remote else needs
+        plan = replace(no_models(f"it was asked for, {needs}"), profile=profile.name)
     placed = [model for model in models if model.name in plan.placements]
     playing = [one.name for one in profile.declared if one.name in plan.placements or not one.model]
     return replace(
         plan,
-        missing={place: why for model in placed for place, why in model.missing.items()},
+        missing={place: error for model in placed for place, error in model.missing.items()},
         lacking={name: wishes.lacking[name] for name in playing if name in wishes.lacking},
     )
 
@@ -89,8 +94,9 @@ def this_machine(environ: Mapping[str, str]) -> Machine:
 
 
 def imagined_machine(memory_bytes: int) -> Machine:
-    """A machine with an empty GPU of this size, as fast as a typical one."""
-    return Machine(typical_gpu(memory_bytes))
+    """A machine with an empty GPU of this size, as fast as a typical one, and some main memory."""
+    ram = Ram(IMAGINED_RAM_BYTES, IMAGINED_RAM_BYTES, 0)
+    return Machine(typical_gpu(memory_bytes), ram=ram)
 
 
 def measured_bandwidth(threads: int) -> float:

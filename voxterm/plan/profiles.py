@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from voxterm.checkpoints.finding import absent, is_repo
 from voxterm.engines.declared.declaration import IMPORTANCE
 from voxterm.engines.declared.engines import ENGINES
 from voxterm.engines.registry import Profile, profile_named
+from voxterm.errors import CheckpointError
 from voxterm.plan.choice import Plan
 from voxterm.plan.here import EMBEDDED, Machine, no_models, plan_of, this_machine
 from voxterm.plan.wishes import Wishes
 
 AUTO = "auto"
 INSTALL_MODELS = "pip install 'voxterm[models]'"
+FETCH = "voxterm fetch "
+KEEPS_UP = "voxterm --profile auto, which takes what keeps up; `voxterm plan` tells more"
 
 State: TypeAlias = Literal["runs", "unfetched", "uninstalled", "too large", "by name"]
 """In order: ready; its checkpoints are missing; its packages are; no model of it has room, or is fast enough;
@@ -51,7 +55,8 @@ def outlooks(
     """What would become of every profile, the best first.
 
     Args:
-        named: the profile that was asked for by its name; it may run on a CPU however slow, or on a server.
+        named: the profile that was asked for by its name; without a GPU it may run on a CPU however slow, and
+            it may ask a server.
         as_if_here: all packages and checkpoints are taken to be here, as on another machine they may be.
     """
     return [
@@ -72,7 +77,7 @@ def plan_for(
     """What to load for this profile. `auto` takes the best whose packages and checkpoints are all here.
 
     A role without a placement goes to the embedded engines (`Plan.stand_ins`). A profile that is asked for by
-    its name may run on a CPU, however slow: `Plan.gives_up` says so.
+    its name may run on a CPU, however slow, where there is no GPU: `Plan.gives_up` says so.
 
     Raises:
         ConfigError: no profile has this name.
@@ -140,16 +145,17 @@ def _outlook(
     if plan.lacking and not as_if_here:
         lacking = dict.fromkeys(line for lines in plan.lacking.values() for line in lines)
         what = f"packages are not installed: {', '.join(lacking)}"
-        return Outlook(profile, plan, "uninstalled", what, INSTALL_MODELS)
+        return Outlook(profile, plan, "uninstalled", f"{_slowly(plan)}{what}", INSTALL_MODELS)
     missing = plan.missing if not as_if_here else {}
     if profile.is_remote and not is_named:
         return Outlook(profile, plan, "by name", _beside_server(plan), _fetching(plan) if missing else "")
     if plan.left_out and not plan.placements:
-        return Outlook(profile, plan, "too large", f"does not fit: {_left_out(plan)}")
+        return Outlook(profile, plan, "too large", f"does not fit: {_reasons(plan.left_out)}")
     if missing:
-        what = f"fits ({plan.reason}), but checkpoints are missing{_without(plan)}"
-        return Outlook(profile, plan, "unfetched", what, _fetching(plan))
-    return Outlook(profile, plan, "runs", f"{plan.reason}{_without(plan)}")
+        how = f"{_slowly(plan)}and" if plan.too_slow else f"fits ({plan.reason}), but"
+        what = f"{how} checkpoints are missing{_without(plan)}"
+        return Outlook(profile, plan, "unfetched", what, _mending(plan))
+    return Outlook(profile, plan, "runs", f"{_slowly(plan)}{plan.reason}{_without(plan)}")
 
 
 def _beside_server(plan: Plan) -> str:
@@ -160,12 +166,17 @@ def _beside_server(plan: Plan) -> str:
     return "; ".join(["asks a server, so by its name alone", *here])
 
 
-def _left_out(plan: Plan) -> str:
-    """Which models have no place, and why; those with the same reason together."""
+def _reasons(of_models: Mapping[str, str]) -> str:
+    """Models by their titles, each with what is the matter; those of which it is the same together."""
     reasons: dict[str, list[str]] = {}
-    for title, why in plan.left_out.items():
+    for title, why in of_models.items():
         reasons.setdefault(why, []).append(title)
     return "; ".join(f"{' and '.join(titles)}, since {why}" for why, titles in reasons.items())
+
+
+def _slowly(plan: Plan) -> str:
+    """What comes before all else of a profile that was asked for by its name and cannot keep up."""
+    return f"too slow for a conversation here: {_reasons(plan.too_slow)}; " if plan.too_slow else ""
 
 
 def _without(plan: Plan) -> str:
@@ -175,9 +186,38 @@ def _without(plan: Plan) -> str:
     return f"; without {' and '.join(plan.left_out)}: {', '.join(plan.stand_ins.values())}"
 
 
-def _fetching(plan: Plan) -> str:
-    """What gets the checkpoints: all of the profile, or those alone that have a place."""
-    return "\n".join(f"voxterm fetch {what}" for what in ([plan.profile] if plan.fits else plan.missing))
+def unloadable(plan: Plan, *, is_whole: bool = True) -> CheckpointError | None:
+    """All that keeps the models of a plan from being loaded, and what mends it, in one line.
+
+    `is_whole`: all of the profile is to play in a conversation, so that it must keep up.
+    """
+    not_here = [place for place, error in plan.missing.items() if error.what == absent([place])]
+    broken = [error.what for place, error in plan.missing.items() if place not in not_here]
+    if not plan.missing:
+        return None
+    what = "; ".join([*([absent(not_here)] if not_here else []), *broken])
+    steps = _fetching(plan, is_whole=is_whole).splitlines()
+    remedy = "; ".join(f"run `{step}`" if step.startswith(FETCH) else step for step in steps)
+    if is_whole and plan.too_slow:
+        return CheckpointError(f"{_slowly(plan)}{what}", f"take --profile auto, or all the same {remedy}")
+    return CheckpointError(what, remedy)
+
+
+def _mending(plan: Plan) -> str:
+    """What to do where checkpoints are missing. A download of many gigabytes is not advised for a model that
+    could not keep up."""
+    return KEEPS_UP if plan.too_slow else _fetching(plan)
+
+
+def _fetching(plan: Plan, *, is_whole: bool = True) -> str:
+    """What gets the checkpoints, a step a line: all of the profile, or those alone that have a place. What is
+    wrong with a folder no download mends."""
+    places = {place: is_repo(place) for place in plan.missing}
+    if plan.fits and is_whole and all(places.values()):
+        return f"{FETCH}{plan.profile}"
+    return "\n".join(
+        f"{FETCH}{place}" if places[place] else error.remedy for place, error in plan.missing.items()
+    )
 
 
 def _with_models(found: Sequence[Outlook]) -> list[Outlook]:
@@ -193,4 +233,4 @@ def _why_nothing(found: Sequence[Outlook], machine: Machine) -> str:
         return found[0].plan.reason if found else machine.why_no_gpu
     if first.state == "uninstalled":
         return f"{first.profile.name}: {first.what}"
-    return next(iter(first.plan.missing.values()))
+    return str(next(iter(first.plan.missing.values())))

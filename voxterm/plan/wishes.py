@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from voxterm.checkpoints import Checkpoint, find, read_header
-from voxterm.checkpoints.finding import CONVERTED
+from voxterm.checkpoints.finding import CONVERTED, is_repo
 from voxterm.engines.declared.declaration import IMPORTANCE, STAND_INS, Declaration
 from voxterm.engines.declared.model import need_of
 from voxterm.engines.declared.need import ModelNeed
@@ -27,6 +27,8 @@ class Wishes:
     """By model or codec, like "voxtral" and "snac": a folder or owner/repo, else what was published."""
     profiles: Mapping[str, Profile] = field(default_factory=dict)
     """By name, the best first; `auto` is one of them."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """By model or codec: the setting that names its checkpoint. What a voice brings stands in none."""
     lacking: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By engine: the packages that are missing, so that it cannot run."""
 
@@ -37,7 +39,7 @@ class PlannedModel:
 
     name: str  # its engine's
     need: ModelNeed
-    missing: Mapping[str, str]  # checkpoint or codec → why it cannot be loaded
+    missing: Mapping[str, CheckpointError]  # checkpoint or codec → why it cannot be loaded
 
 
 def models_of(profile: Profile, wishes: Wishes, environ: Mapping[str, str]) -> list[PlannedModel]:
@@ -45,20 +47,37 @@ def models_of(profile: Profile, wishes: Wishes, environ: Mapping[str, str]) -> l
     return [_planned(engine, wishes, environ) for engine in profile.declared if engine.model]
 
 
+def found_by(
+    wishes: Wishes, name: str, place: str, architectures: tuple[str, ...], environ: Mapping[str, str]
+) -> Checkpoint:
+    """The checkpoint of a model or codec on this machine.
+
+    Raises:
+        CheckpointError: it cannot be loaded. Of a folder it names the setting, since nothing can be fetched.
+    """
+    try:
+        return find(place, architectures, environ)
+    except CheckpointError as error:
+        if is_repo(place) or name not in wishes.written:
+            raise
+        raise CheckpointError(f"{wishes.written[name]}: {error.what}", error.remedy) from error
+
+
 def _planned(engine: Declaration, wishes: Wishes, environ: Mapping[str, str]) -> PlannedModel:
     model = engine.model
     assert model is not None
-    missing: dict[str, str] = {}
+    missing: dict[str, CheckpointError] = {}
 
-    def found(place: str, architectures: tuple[str, ...]) -> Checkpoint | None:
+    def found(name: str, published: str, architectures: tuple[str, ...]) -> Checkpoint | None:
+        place = wishes.checkpoints.get(name, published)
         try:
-            return find(place, architectures, environ)
+            return found_by(wishes, name, place, architectures, environ)
         except CheckpointError as error:
-            missing[place] = str(error)
+            missing[place] = error
             return None
 
-    checkpoint = found(wishes.checkpoints.get(model.name, model.checkpoint), model.architectures)
-    codec = found(wishes.checkpoints.get(model.codec_name, model.codec), ()) if model.codec else None
+    checkpoint = found(model.name, model.checkpoint, model.architectures)
+    codec = found(model.codec_name, model.codec, ()) if model.codec else None
     need = need_of(
         model,
         STAND_INS[engine.role],

@@ -63,6 +63,11 @@ class OpenAiLanguageModel:
         self._opened = ""  # the mark of a thought that the model's prompt begins each reply with
         self._away = False  # when it was last asked: one try is then enough to find that it still is
 
+    @property
+    def model(self) -> str:
+        """The one that is asked: `protocols.RemoteEngine`."""
+        return self._model
+
     def load(self, progress: LoadProgress) -> None:
         """Connect, and see which models the server has.
 
