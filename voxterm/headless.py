@@ -21,8 +21,26 @@ class Talked:
     """What came of it."""
 
     turns: list[TurnFinished] = field(default_factory=list)
-    troubles: list[Trouble] = field(default_factory=list)
-    remarks: list[Remark] = field(default_factory=list)
+    told: list[Remark | Trouble] = field(default_factory=list)
+    """What else was worth knowing, in its order."""
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """All that went wrong, what others made good included."""
+        return [event for event in self.told if isinstance(event, Trouble)]
+
+    @property
+    def remarks(self) -> list[Remark]:
+        return [event for event in self.told if isinstance(event, Remark)]
+
+    @property
+    def has_failed(self) -> bool:
+        """A turn was not answered or not kept, or nothing was heard since an engine failed.
+
+        Trouble of no turn is otherwise a note: something gave way, and the talk went on.
+        """
+        of_turns = any(trouble.turn is not None for trouble in self.troubles)
+        return of_turns or (not self.turns and any(trouble.category == "engine" for trouble in self.troubles))
 
 
 class Director:
@@ -69,10 +87,8 @@ async def talk_through(
     def keep(event: Event) -> None:
         if isinstance(event, TurnFinished):
             talked.turns.append(event)
-        elif isinstance(event, Trouble):
-            talked.troubles.append(event)
-        elif isinstance(event, Remark):
-            talked.remarks.append(event)
+        elif isinstance(event, Remark | Trouble):
+            talked.told.append(event)
 
     conversation.subscribe(keep)
     conversation.subscribe(director.follow)

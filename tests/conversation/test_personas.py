@@ -10,12 +10,14 @@ from scene import Scene
 from test_choices import is_sounding, once
 
 from voxterm.conversation import Conversation
+from voxterm.engines.eliza import Eliza
 from voxterm.engines.protocols import Message
 from voxterm.errors import VoiceError
 from voxterm.events import (
     Event,
     PersonaChanged,
     Ready,
+    Remark,
     ReplyHeard,
     SpeechPaused,
     SpeedChanged,
@@ -158,3 +160,47 @@ async def test_after_the_end_nobody_is_chosen_any_more() -> None:
     await talk.play(said(0.3, 1.0), meanwhile=meanwhile)
     assert not talk.of(PersonaChanged)
     assert not talk.of(VoiceChanged)
+
+
+class Model(Eliza):
+    heeds_instructions = True
+
+
+class OfParts(Listener):
+    """What answers is made of these."""
+
+    def __init__(self, *parts: Eliza) -> None:
+        super().__init__()
+        self.parts = parts
+
+
+async def remarks(listener: Listener, *personas: str, first: str = "") -> list[str]:
+    """What is said while these are chosen one after the other, after a first one of the settings."""
+    talk = scene(first)
+    talk.listener = listener
+
+    def meanwhile(conversation: Conversation, event: Event) -> None:
+        if isinstance(event, Ready):
+            for persona in personas:
+                conversation.choose_persona(persona)
+
+    await talk.play(said(0.3, 1.0), meanwhile=meanwhile)
+    return [remark.text for remark in talk.of(Remark)]
+
+
+async def test_what_heeds_no_instructions_is_said_once_of_each_persona() -> None:
+    said_of_each = await remarks(OfParts(Eliza()), "tutor", "", "pirate", "tutor")
+    counts = "eliza heeds no instructions: of {} only the voice and the speed count"
+    assert said_of_each == [counts.format("tutor"), counts.format("pirate")]
+
+
+async def test_it_is_said_of_the_persona_that_one_begins_with() -> None:
+    (remark,) = await remarks(OfParts(Eliza()), first="tutor")
+    assert "of tutor only" in remark
+    assert await remarks(OfParts(Eliza())) == []
+
+
+async def test_nothing_is_said_where_something_heeds_them() -> None:
+    assert await remarks(OfParts(Model(), Eliza()), "tutor") == [], "eliza is the second choice alone"
+    assert await remarks(OfParts(), "tutor") == []
+    assert await remarks(Listener(), "tutor") == []

@@ -8,6 +8,7 @@ from contextvars import Context
 
 import pytest
 from scripted import (
+    LOADING,
     READY,
     TROUBLE,
     FrozenClock,
@@ -16,6 +17,7 @@ from scripted import (
     app_of,
     left,
     on_screen,
+    press,
     scripted_app,
     settled,
     shown,
@@ -33,8 +35,11 @@ from voxterm.events import (
     StateChanged,
 )
 from voxterm.tui import app as app_module
+from voxterm.tui import model
+from voxterm.tui.dialogue import Notice
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.model import ScreenModel
+from voxterm.tui.panes.banner import Banner
 from voxterm.tui.panes.conversation_pane import ConversationPane
 from voxterm.tui.panes.status_line import StatusLine
 
@@ -86,11 +91,93 @@ async def test_a_failure_is_shown_and_typing_says_why_there_is_no_answer() -> No
         assert "■ stopped" in shown(app)
         await pilot.press("m", "t", "h", "i", "enter")
         await settled(pilot)
-        assert "✗ not answered: voxtral: 9.4 GB needed" in shown(app)
+        assert "✗ not answered, since the conversation" in shown(app)
         assert controls.calls == ["run"]
         await pilot.press("ctrl+q")
         await left(pilot)
     assert app.return_value == 1
+
+
+@pytest.mark.parametrize("key", ["space", "m", "escape", "r", "v", "a", "d", "plus", "o", "c", "p"])
+async def test_a_key_that_cannot_work_any_more_says_why(key: str) -> None:
+    app, controls = scripted_app(LOADING, error=EngineLoadError("no server answers", "start it"))
+    async with on_screen(app, (80, 24)) as pilot:
+        app.change(model.noted(app.model, "something else", app.now()))
+        before = app.model
+        await press(pilot, key)
+        (said,) = app.model.dialogue[len(before.dialogue) :]
+        assert isinstance(said, Notice)
+        assert (said.what, said.remedy) == (
+            "nothing was loaded",
+            "quit with q, mend it, and start voxterm again",
+        )
+        assert app.screen is app.get_default_screen(), "nothing opens"
+        assert controls.calls == ["run"]
+
+
+async def test_where_there_is_room_all_keys_of_the_talk_are_told() -> None:
+    app, _ = scripted_app(READY)
+    async with on_screen(app, (120, 40)):
+        foot = shown(app).splitlines()[-1]
+        assert "v voice  a persona  d devices" in foot
+        assert "l log" in foot
+
+
+async def test_the_help_names_every_state() -> None:
+    app, _ = scripted_app(READY)
+    async with on_screen(app, (120, 60)) as pilot:
+        await press(pilot, "question_mark")
+        assert "○ no mic" in shown(app)
+        assert "↻ reconnecting" in shown(app)
+
+
+async def test_the_keys_of_one_that_has_ended_are_those_that_work() -> None:
+    app, _ = scripted_app(LOADING, error=EngineLoadError("no server answers", "start it"))
+    async with on_screen(app, (80, 24)) as pilot:
+        foot = shown(app).splitlines()[-1]
+        assert "q quit" in foot
+        assert "talk" not in foot
+        await press(pilot, "t")
+        assert "say it" not in shown(app).splitlines()[-1]
+
+
+async def test_a_line_typed_while_it_loads_is_not_lost_when_that_fails() -> None:
+    class Stalling(ScriptedControls):
+        async def run(self) -> None:
+            self.calls.append("run")
+            await self._stopped.wait()
+            raise EngineLoadError("no server answers", "start it")
+
+    controls = Stalling()
+    app = app_of(controls)
+    async with app.run_test(size=(80, 24)) as pilot:
+        while "run" not in controls.calls:
+            await pilot.pause()
+        await press(pilot, "t", "h", "i", "enter")
+        controls.stop()
+        await settled(pilot)
+        assert "✗ not answered, since nothing was loaded: hi" in shown(app)
+
+
+async def test_a_long_wait_tells_its_time_and_quitting_is_seen_at_once() -> None:
+    clock = FrozenClock()
+    controls = ScriptedControls(
+        [StateChanged(State.LOADING, 0.0), Loading("a server", 0, 0)], ends_slowly=True
+    )
+    app = app_of(controls, now=clock)
+    async with on_screen(app, (80, 24)) as pilot:
+        assert "for 0 s" not in shown(app)
+        clock.advance(12.0)
+        app._show_elapsed()
+        app.show_now()
+        await pilot.pause()
+        assert "for 12 s now; q quits" in shown(app)
+        await press(pilot, "q")
+        app.show_now()
+        await pilot.pause()
+        assert "ending …" in shown(app).splitlines()[0]
+        assert "left behind" in shown(app)
+        app.exit(0)
 
 
 async def test_a_conversation_that_ends_by_itself_says_so() -> None:
@@ -178,6 +265,20 @@ async def test_a_remedy_that_helps_both_devices_is_said_once() -> None:
         assert "▲ there is no loudspeaker" in shown(app)
         assert shown(app).count("→ start the server") == 1
         assert "press t to type, p to play" in shown(app)
+
+
+async def test_where_there_is_little_room_what_is_missing_takes_two_lines_and_the_log_has_the_rest() -> None:
+    missing = [
+        DeviceChanged(device, DeviceStatus.MISSING, "", f"there is no {device}", f"plug a {device} in")
+        for device in ("microphone", "loudspeaker")
+    ]
+    app, _ = scripted_app([*READY, *missing])
+    async with on_screen(app, (80, 24)) as pilot:
+        assert app.screen.query_one(Banner).size.height == 2
+        assert "▲ there is no microphone; there is no loudspeaker" in shown(app)
+        assert "press l for what to do, t to type, p to play" in shown(app)
+        await press(pilot, "l")
+        assert "→ plug a microphone in" in shown(app)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from scripted import (
     measured,
 )
 
-from voxterm.errors import EngineLoadError
+from voxterm.errors import EngineError, EngineLoadError
 from voxterm.events import (
     DeviceChanged,
     DeviceStatus,
@@ -46,7 +46,16 @@ from voxterm.events import (
     TurnFinished,
 )
 from voxterm.tui.dialogue import Notice, Problem, Turn, heard_chars
-from voxterm.tui.model import LATENCY_TURNS, MAX_WARNINGS, ScreenModel, apply, failed, gone_on, refused
+from voxterm.tui.model import (
+    LATENCY_TURNS,
+    MAX_WARNINGS,
+    ScreenModel,
+    apply,
+    failed,
+    gone_on,
+    refused,
+    typed,
+)
 
 
 def played(events: Sequence[Event], model: ScreenModel | None = None) -> ScreenModel:
@@ -215,9 +224,39 @@ def test_a_failure_stops_the_conversation_and_says_why_a_line_is_not_answered() 
     model = failed(played(LOADING), error, NOON)
     assert model.status.state is State.STOPPED
     assert model.status.loading == ()
-    assert model.dialogue[-1] == Notice(NOON, "voxtral: no such file", "run voxterm doctor")
-    refusal = refused(model, error, NOON).dialogue[-1]
-    assert refusal == Notice(NOON, "not answered: voxtral: no such file", "run voxterm doctor")
+    why, what_now = model.dialogue[-2:]
+    assert why == Notice(NOON, "voxtral: no such file", "run voxterm doctor")
+    assert what_now == Notice(NOON, "nothing was loaded", "quit with q, mend it, and start voxterm again")
+    refusal = refused(model, NOON, "hello").dialogue[-1]
+    assert refusal == Notice(NOON, "not answered, since nothing was loaded: hello", what_now.remedy)
+
+
+def test_where_a_conversation_had_begun_a_line_is_not_answered_since_it_has_ended() -> None:
+    model = failed(played(READY), EngineError("the GPU is gone", "start voxterm --resume"), NOON)
+    assert model.dialogue[-1] == Notice(NOON, "the GPU is gone", "start voxterm --resume")
+    refusal = refused(model, NOON, "hello").dialogue[-1]
+    remedy = "quit with q, and start voxterm again"
+    assert refusal == Notice(NOON, "not answered, since the conversation has ended: hello", remedy)
+
+
+def test_what_a_key_is_answered_is_said_once_in_a_row() -> None:
+    model = failed(played(LOADING), EngineLoadError("voxtral: no such file", ""), NOON)
+    assert refused(model, NOON) == model, "it is the last line already"
+    after_a_line = refused(model, NOON, "hello")
+    assert refused(after_a_line, NOON).dialogue[-1] == model.dialogue[-1]
+
+
+def test_lines_that_were_typed_too_early_do_not_vanish() -> None:
+    model = typed(typed(played(LOADING), "one"), "two")
+    assert model.waiting == ("one", "two")
+    begun = apply(model, TurnEnded(1, 0.0, typed="one"), NOON)
+    assert begun.waiting == ("two",)
+    assert apply(begun, TurnEnded(2, 0.0), NOON).waiting == ("two",), "that one was spoken"
+    ended = failed(begun, EngineLoadError("voxtral: no such file", ""), NOON)
+    last = ended.dialogue[-1]
+    assert isinstance(last, Notice)
+    assert last.what == "not answered, since nothing was loaded: two"
+    assert ended.waiting == ()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from dialog_stage import assert_frame_is_whole, cursor_line, lines, pressed, shown, spot, staged
 from scripted import TALKED, ScriptedControls, app_of, settled
 
+from voxterm.events import Trouble
 from voxterm.tui.controls import VoiceChoice
 from voxterm.tui.dialogs.voice_picker import VoicePicker
 
@@ -118,3 +119,22 @@ async def test_the_conversation_is_asked() -> None:
         asked = [call for call in controls.calls if call.startswith(("sample", "voice"))]
         assert asked[:3] == ["sample tara", "sample None", "sample leo"]
         assert sorted(asked[3:]) == ["sample None", "voice leo"]
+
+
+async def test_a_sample_that_fails_is_said_where_it_was_asked_for() -> None:
+    controls = ScriptedControls(TALKED)
+    app = app_of(controls)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("v")
+        controls.emit(Trouble("the disk is full", "make room", "store"))
+        await pilot.press("tab")
+        controls.emit(Trouble("tara failed", "choose another voice", "voice"))
+        await settled(pilot)
+        assert "▲ tara failed" in shown(app)
+        assert "→ choose another voice" in shown(app)
+        assert "the disk is full" not in shown(app), "it came before, and is of something else"
+        assert_frame_is_whole(app)
+        await pilot.press("down")
+        await settled(pilot)
+        assert "▲ tara failed" not in shown(app)

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         printing.print_talk(cast, talked)
         print(f"both sides of it: {arguments.out}")
     printing.print_told(talked)
-    return 1 if talked.troubles else 0
+    return 1 if talked.has_failed else 0
 
 
 async def _demo(settings: Settings, cast: Cast, store: Store, aloud: bool, out: Path) -> Talked:

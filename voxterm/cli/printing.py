@@ -15,7 +15,7 @@ from rich.text import Text
 from voxterm.audio.recording import RecordedMicrophone
 from voxterm.conversation import Cast, Conversation
 from voxterm.errors import one_line
-from voxterm.events import Event, Levels, TurnFinished
+from voxterm.events import Event, Levels, Remark, Trouble, TurnFinished
 from voxterm.headless import Talked
 from voxterm.latency import STAGES, Breakdown, summarize, within_target
 
@@ -65,13 +65,9 @@ def latency_table(turns: Sequence[Breakdown]) -> Table:
 
 
 def print_told(talked: Talked) -> None:
-    """What went wrong, and what else was worth knowing."""
-    for remark in talked.remarks:
-        print(f"voxterm: {remark.text}", file=sys.stderr)
-    for trouble in talked.troubles:
-        turn = f"turn {trouble.turn}: " if trouble.turn else ""
-        remedy = f"; {trouble.remedy}" if trouble.remedy else ""
-        print(f"voxterm: {turn}{trouble.what}{remedy}", file=sys.stderr)
+    """What went wrong, and what else was worth knowing, as it came."""
+    for told in talked.told:
+        print(f"voxterm: {told.text if isinstance(told, Remark) else _in_a_line(told)}", file=sys.stderr)
 
 
 def print_notes(cast: Cast) -> None:
@@ -106,10 +102,14 @@ def talk_progress(conversation: Conversation, microphone: RecordedMicrophone) ->
 
 
 def _line(who: str, said: str, unheard: str = "") -> Text:
-    text = Text.assemble((f"{who:>8}  ", "bold"), one_line(said))
-    if unheard.strip():
-        text.append(" ").append(one_line(unheard), "strike")
-    return text
+    parts = [Text(one_line(said)), Text(one_line(unheard), "strike")]
+    return Text.assemble((f"{who:>8}  ", "bold"), Text(" ").join(part for part in parts if part))
+
+
+def _in_a_line(trouble: Trouble) -> str:
+    turn = f"turn {trouble.turn}: " if trouble.turn else ""
+    remedy = f"; {trouble.remedy}" if trouble.remedy else ""
+    return f"{turn}{trouble.what}{remedy}"
 
 
 def _turn_document(turn: TurnFinished) -> Mapping[str, object]:

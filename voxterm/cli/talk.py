@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         printing.print_talk(cast, talked)
     printing.print_told(talked)
-    return 1 if talked.troubles else 0
+    return 1 if talked.has_failed else 0
 
 
 async def _talk(

@@ -288,6 +288,7 @@ class Conversation:
                 persona=self.personality.name,
             )
         )
+        self._personas.begin()
         for note in cast.notes:
             self.tell(Trouble(note, "`voxterm plan` tells more", "plan"))
         for problem in cast.problems:

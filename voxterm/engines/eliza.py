@@ -31,6 +31,8 @@ class _Rules:
 class Eliza:
     """A `LanguageModel`. With a `seed` it gives the same answers to the same dialogue."""
 
+    heeds_instructions = False
+
     def __init__(self, seed: int | None = None) -> None:
         self.name = "eliza"
         self._random = random.Random(seed)

@@ -24,12 +24,13 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from voxterm.errors import ConfigError, VoxtermError, as_error
-from voxterm.events import DeviceStatus, Event, Levels, State, TurnFinished
+from voxterm.events import DeviceStatus, Event, Levels, State, Trouble, TurnFinished
 from voxterm.gauges import Gauges
 from voxterm.tui import model
 from voxterm.tui.controls import Controls, Conversing, Opening, PastTurn, ScreenSettings
 from voxterm.tui.dialogs.question import Question
 from voxterm.tui.dialogs.texts import ExplainDialog, HelpDialog, LogDialog
+from voxterm.tui.dialogs.voice_picker import VoicePicker
 from voxterm.tui.errands import Errands
 from voxterm.tui.gauge_watch import watch_gauges
 from voxterm.tui.keys import APP_KEYS, VIEW_KEYS, Key, bindings, opening
@@ -86,7 +87,6 @@ class VoxtermApp(TerminalApp):
         self._text_pace = Pace(self, TEXT_INTERVAL_S, self._show_text)
         self._level_pace = Pace(self, LEVEL_INTERVAL_S, self._show_levels)
         self._unsaved_turns = 0
-        self._typed_early: list[str] = []  # before there was a conversation
         self._ended = asyncio.Event()  # the conversation runs no more
         self._loop_watch = LoopWatch(self._note)
         self._errands = Errands(self, self)
@@ -144,9 +144,8 @@ class VoxtermApp(TerminalApp):
             self.change(model.gone_on(self.model, self._conversing.past))
         if self._is_leaving:
             return VoxtermError("voxterm is leaving", "")
-        for text in self._typed_early:
-            controls.type_text(text)
-        self._typed_early.clear()
+        for line in self.model.waiting:
+            controls.type_text(line)
         read_gauges = self._conversing.surroundings.read_gauges
         gauges = asyncio.create_task(watch_gauges(read_gauges, self._show_gauges, self._note))
         try:
@@ -162,6 +161,7 @@ class VoxtermApp(TerminalApp):
         """Leave, once the conversation has given back what it holds."""
         if not self._is_leaving:
             self._is_leaving = True
+            self.change(model.leaving(self.model))
             self.run_worker(self._leave(), name="leave")
 
     async def _leave(self) -> None:
@@ -176,8 +176,16 @@ class VoxtermApp(TerminalApp):
 
     def _hear(self, event: Event) -> None:
         self.model = model.apply(self.model, event, self.now())
+        if isinstance(event, Trouble) and event.turn is None:
+            self._tell_dialog(VoxtermError(event.what, event.remedy))
         self._unsaved_turns += isinstance(event, TurnFinished)
         (self._level_pace if isinstance(event, Levels) else self._text_pace).request()
+
+    def _tell_dialog(self, error: VoxtermError) -> None:
+        """Where a voice is to be heard before it is chosen, the talk that says it too lies behind that."""
+        for screen in self.screen_stack:
+            if isinstance(screen, VoicePicker):
+                screen.call_later(screen.note_trouble, error)
 
     def change(self, changed: model.ScreenModel) -> None:
         self.model = changed
@@ -203,6 +211,8 @@ class VoxtermApp(TerminalApp):
 
     def _show_elapsed(self) -> None:
         self._main.elapsed_s = max(0, int((self.now() - self._started).total_seconds()))
+        if self.model.status.loading:
+            self.change(model.waited(self.model, self.now()))
 
     # ---- the keys
 
@@ -248,7 +258,7 @@ class VoxtermApp(TerminalApp):
     def go_on(self, past: Sequence[PastTurn]) -> None:
         """Another session was taken up, of which these are the turns."""
         self._unsaved_turns = 0
-        self.change(model.gone_on(self.model, past))
+        self.change(replace(model.gone_on(self.model, past), waiting=()))
 
     async def give_back(self) -> None:
         self._talk_key.release()
@@ -279,44 +289,44 @@ class VoxtermApp(TerminalApp):
 
     def action_mute(self) -> None:
         is_muted = not self.model.status.muted
-        if controls := self._can_ask():
+        if controls := self._asked():
             self.change(model.muted(self.model, is_muted))
             controls.mute(is_muted)
 
     def action_interrupt(self) -> None:
-        if controls := self._can_ask(State.LOADING):
+        if controls := self._asked(State.LOADING):
             controls.interrupt()
 
     def action_repeat(self) -> None:
-        if controls := self._can_ask(State.LOADING):
+        if controls := self._asked(State.LOADING):
             controls.repeat()
 
     def action_play(self) -> None:
-        if controls := self._can_ask():
+        if controls := self._asked():
             controls.play_recording()
 
     def action_clear(self) -> None:
-        if controls := self._can_ask(State.LOADING):
+        if controls := self._asked(State.LOADING):
             controls.clear_dialogue()
 
     def action_keep_audio(self) -> None:
-        if controls := self._can_ask(State.LOADING):
+        if controls := self._asked(State.LOADING):
             controls.keep_audio(not self.model.status.keeps_audio)
 
     def action_speed(self, step: float) -> None:
-        if controls := self._can_ask(State.LOADING):
+        if controls := self._asked(State.LOADING):
             controls.set_speed(round(self.model.status.speed + step, 1))
 
     def action_voice(self) -> None:
-        if self._conversing and self._can_ask(State.LOADING):
+        if self._asked(State.LOADING) and self._conversing:
             self._errands.choose_voice(self._conversing)
 
     def action_persona(self) -> None:
-        if self._conversing and self._can_ask(State.LOADING):
+        if self._asked(State.LOADING) and self._conversing:
             self._errands.choose_persona(self._conversing)
 
     def action_devices(self) -> None:
-        if self._conversing and self._can_ask(State.LOADING):
+        if self._asked(State.LOADING) and self._conversing:
             self._errands.choose_device(self._conversing)
 
     def action_theme(self) -> None:
@@ -343,25 +353,33 @@ class VoxtermApp(TerminalApp):
         self.push_screen(HelpDialog())
 
     def _talk(self, pressed: bool) -> None:
-        if pressed != self.model.status.talking and (controls := self._can_ask(State.LOADING, *self._deaf())):
+        if pressed != self.model.status.talking and (controls := self._asked(State.LOADING, *self._deaf())):
             self.change(model.talking(self.model, pressed))
             controls.talk(pressed)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id != "typed" or not (text := self._main.query_one(TypedLine).take()):
+        if event.input.id != "typed" or not (line := self._main.query_one(TypedLine).take().strip()):
             return
         self._main.query_one(ConversationPane).follow()
         if self.model.status.failure:
-            self.change(model.refused(self.model, self.model.status.failure, self.now()))
-        elif self._conversing:
-            self._conversing.controls.type_text(text)
-        else:
-            self._typed_early.append(text)
+            self.change(model.refused(self.model, self.now(), line))
+            return
+        self.change(model.typed(self.model, line))
+        if self._conversing:
+            self._conversing.controls.type_text(line)
 
     def _deaf(self) -> tuple[State, ...]:
         """States in which a talk key would open a turn that hears nothing."""
         is_missing = self.model.devices.microphone.status is DeviceStatus.MISSING
         return (State.MUTED, State.LISTENING) if is_missing else (State.MUTED,)
+
+    def _asked(self, *unless: State) -> Controls | None:
+        """As `_can_ask`, for a key: where all has ended that is said."""
+        if self.model.status.failure:
+            self.bell()
+            self._main.query_one(ConversationPane).follow()
+            self.change(model.refused(self.model, self.now()))
+        return self._can_ask(*unless)
 
     def _can_ask(self, *unless: State) -> Controls | None:
         """The conversation, where there is one that can do as it is asked."""

@@ -101,7 +101,9 @@ class Errands:
 
     def show_sessions(self, sessions: Sessions) -> None:
         def take(chosen: OpenSession | None) -> None:
-            if chosen:
+            if chosen and self._talk.model.status.failure:  # nobody is left to go on with it
+                self._talk.change(model.refused(self._talk.model, self._talk.now()))
+            elif chosen:
                 self._talk.unless_lost("Leave it?", lambda: begin(chosen.session_id))
 
         def begin(session_id: str | None) -> None:

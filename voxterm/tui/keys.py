@@ -48,7 +48,15 @@ APP_KEYS: tuple[Key, ...] = (
     ),
     Key("r", "r", "repeat", "repeat", "repeat the last reply"),
     Key("v", "v", "voice", "voice", "choose who speaks", on_line=True, opens=True),
-    Key("a", "a", "persona", "persona", "choose who answers: a persona, with its voice", opens=True),
+    Key(
+        "a",
+        "a",
+        "persona",
+        "persona",
+        "choose who answers: a persona, with its voice",
+        on_line=True,
+        opens=True,
+    ),
     Key(
         "d", "d", "devices", "devices", "choose the microphone and the loudspeaker", on_line=True, opens=True
     ),

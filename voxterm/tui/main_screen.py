@@ -92,7 +92,9 @@ class MainScreen(Screen[None]):
         )
         yield Prompt()
         yield SearchLine()
-        yield KeysLine().data_bind(MainScreen.warnings, MainScreen.typing, MainScreen.searching)
+        yield KeysLine().data_bind(
+            MainScreen.warnings, MainScreen.status, MainScreen.typing, MainScreen.searching
+        )
 
     def show(self, model: ScreenModel) -> None:
         """Show all of the model but its levels."""

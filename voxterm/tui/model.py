@@ -44,6 +44,12 @@ LATENCY_TURNS = 40
 
 MAX_WARNINGS = 200
 
+_ENDS = {
+    False: ("nothing was loaded", "quit with q, mend it, and start voxterm again"),
+    True: ("the conversation has ended", "quit with q, and start voxterm again"),
+}
+"""Why nobody answers any more, and what to do; by whether a conversation had begun."""
+
 _ECHO_WORDS = {
     "cancel": "is cancelled",
     "half_duplex": "is kept out: nothing is heard while voxterm speaks",
@@ -86,7 +92,9 @@ class Status:
     turn: int = 0
     muted: bool = False  # the person asked for it; the state may still be another
     talking: bool = False  # push to talk is held
+    has_begun: bool = False  # everything was loaded
     failure: VoxtermError | None = None  # why the conversation cannot go on
+    leaving: bool = False  # the person has quit; what is under way is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,7 @@ class ScreenModel:
     gauges: Gauges | None = None
     cleared_to: int = 0  # the last turn before the dialogue was cleared
     warnings: tuple[Warned, ...] = ()
+    waiting: tuple[str, ...] = ()  # typed lines whose turns have not begun
 
 
 def slowed(model: ScreenModel, line: str, at: datetime) -> ScreenModel:
@@ -163,24 +172,51 @@ def apply(model: ScreenModel, event: Event, at: datetime) -> ScreenModel:
         latencies=_latencies(model.latencies, event),
         devices=_devices(model.devices, event),
         warnings=_warnings(model.warnings, event, at),
+        waiting=_waiting(model.waiting, event),
     )
 
 
 def failed(model: ScreenModel, error: VoxtermError, at: datetime) -> ScreenModel:
-    """The model after the conversation has ended by an error."""
+    """The model after the conversation has ended by an error, or could not even begin."""
     warned = Warned(at, error.category, error.what, error.remedy)
-    return replace(
+    ended = replace(
         model,
-        status=replace(model.status, state=State.STOPPED, loading=(), failure=error),
+        status=replace(model.status, state=State.STOPPED, loading=(), talking=False, failure=error),
         dialogue=with_failure(model.dialogue, error, at),
         warnings=_bounded(model.warnings, warned),
+        waiting=(),
     )
+    if not ended.status.has_begun:
+        ended = refused(ended, at)
+    for line in model.waiting:
+        ended = refused(ended, at, line)
+    return ended
 
 
-def refused(model: ScreenModel, failure: VoxtermError, at: datetime) -> ScreenModel:
-    """The model after the person has typed a line that nobody can answer."""
-    notice = Notice(at, f"not answered: {failure.what}", failure.remedy)
+def refused(model: ScreenModel, at: datetime, line: str = "") -> ScreenModel:
+    """The model after the person has typed a line, or pressed a key, when all has ended."""
+    end, remedy = _ENDS[model.status.has_begun]
+    notice = Notice(at, f"not answered, since {end}: {line}" if line else end, remedy)
+    last = model.dialogue[-1] if model.dialogue else None
+    if isinstance(last, Notice) and last.what == notice.what:  # it is said already
+        return model
     return replace(model, dialogue=(*model.dialogue, notice))
+
+
+def typed(model: ScreenModel, line: str) -> ScreenModel:
+    """The model after the person has typed a line, whose turn is to come."""
+    return replace(model, waiting=(*model.waiting, line))
+
+
+def leaving(model: ScreenModel) -> ScreenModel:
+    """The model after the person has quit."""
+    return replace(model, status=replace(model.status, leaving=True))
+
+
+def waited(model: ScreenModel, now: datetime) -> ScreenModel:
+    """The model after some time in which engines were loaded."""
+    loading = tuple(replace(load, now=now) for load in model.status.loading)
+    return replace(model, status=replace(model.status, loading=loading))
 
 
 def muted(model: ScreenModel, is_muted: bool) -> ScreenModel:
@@ -234,6 +270,7 @@ def _ready(status: Status, event: Ready) -> Status:
         speed=event.speed,
         keeps_audio=event.keeps_audio,
         loading=(),
+        has_begun=True,
     )
 
 
@@ -291,6 +328,14 @@ def _devices(devices: Devices, event: Event) -> Devices:
     if event.device == "microphone":
         return replace(devices, microphone=device)
     return replace(devices, loudspeaker=device)
+
+
+def _waiting(waiting: tuple[str, ...], event: Event) -> tuple[str, ...]:
+    """Without the line whose turn begins."""
+    if not isinstance(event, TurnEnded) or event.typed not in waiting:
+        return waiting
+    at = waiting.index(event.typed)
+    return (*waiting[:at], *waiting[at + 1 :])
 
 
 def _warnings(warnings: tuple[Warned, ...], event: Event, at: datetime) -> tuple[Warned, ...]:

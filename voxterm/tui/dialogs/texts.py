@@ -18,7 +18,7 @@ from voxterm.tui.model import Latencies, Warned
 from voxterm.tui.panes.figures import BEYOND, milliseconds, verdict
 from voxterm.tui.panes.hanging import Hanging, HangingText
 from voxterm.tui.panes.log_pane import log_paragraphs
-from voxterm.tui.panes.status_line import SIGNS
+from voxterm.tui.panes.status_line import NOT_LISTENING, SIGNS
 
 _MARKS = (
     ("▌", "the word that sounds now; the dim rest is yet to come"),
@@ -51,16 +51,17 @@ class HelpDialog(_Dialog):
     TITLE_OF_FRAME = "help"
 
     def paragraphs(self) -> Iterable[Hanging]:
+        named = [(sign, colour, state.value) for state, (sign, colour) in SIGNS.items()]
         states = [
-            Content.styled(f"{sign} {state.value:<11}", colour) for state, (sign, colour) in SIGNS.items()
+            Content.styled(f"{sign} {word:<13}", colour)
+            for sign, colour, word in (*named, *NOT_LISTENING.values())
         ]
         return [
             *(_row(key.shown, key.help, "bold $text-primary") for key in (*APP_KEYS, *VIEW_KEYS)),
             _EMPTY,
             *(_row(mark, means, "bold") for mark, means in _MARKS),
             _EMPTY,
-            Hanging(Content().join(states[:4])),
-            Hanging(Content().join(states[4:])),
+            *(Hanging(Content().join(states[at : at + 3])) for at in range(0, len(states), 3)),
         ]
 
 

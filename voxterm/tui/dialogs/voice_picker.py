@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from voxterm.errors import VoiceError
+from voxterm.errors import VoiceError, VoxtermError
 from voxterm.tui.controls import VoiceChoice
 from voxterm.tui.dialogs.choice_list import ChoiceList, Column, Row
 from voxterm.tui.dialogs.parts import DialogKey
@@ -57,6 +57,12 @@ class VoicePicker(Picker[VoiceChoice]):
             self._frame.fit()
         else:
             self._hear(voice.name)
+
+    def note_trouble(self, error: VoxtermError) -> None:
+        """Something went wrong: while a voice is to be heard, it is that voice's."""
+        if self._heard is not None:
+            self._note.add_error(error)
+            self._frame.fit()
 
     def _refusal(self, voice: VoiceChoice) -> VoiceError | None:
         """Why this voice cannot be heard at once."""

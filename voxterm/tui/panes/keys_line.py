@@ -10,7 +10,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from voxterm.tui.keys import APP_KEYS
-from voxterm.tui.model import Warned
+from voxterm.tui.model import Status, Warned
 
 Key: TypeAlias = "tuple[str, str, str]"  # what is on the key, what it does, the app's action
 
@@ -19,14 +19,26 @@ KEYS: tuple[Key, ...] = tuple(
 )
 
 TYPING_KEYS: tuple[Key, ...] = (("enter", "say it", ""), ("esc", "done", ""), ("ctrl+q", "quit", "leave"))
+ENDED_KEYS: tuple[Key, ...] = (
+    ("q", "quit", "leave"),
+    ("ctrl+s", "save", "save"),
+    ("l", "log", "log"),
+    ("?", "help", "help"),
+)
+"""What still works when the conversation has ended."""
+
 SEARCHING_KEYS: tuple[Key, ...] = (("enter", "further back", ""), ("↓", "forth", ""), ("esc", "done", ""))
 
-_GIVEN_UP_FIRST = ("log", "devices", "sessions", "voice", "mute", "interrupt", "type", "toggle_talk")
+_GIVEN_UP_FIRST = (
+    *("persona", "log", "devices", "sessions", "voice"),
+    *("mute", "interrupt", "type", "toggle_talk"),
+)
 """What goes where the line is too short; help tells of all of them."""
 
 
 class KeysLine(Widget):
     warnings: reactive[tuple[Warned, ...]] = reactive(())
+    status: reactive[Status] = reactive(Status())
     typing: reactive[bool] = reactive(False)
     searching: reactive[bool] = reactive(False)
 
@@ -59,7 +71,7 @@ class KeysLine(Widget):
 
     def _keys(self) -> list[Key]:
         """The keys that fit."""
-        keys = list(SEARCHING_KEYS if self.searching else TYPING_KEYS if self.typing else KEYS)
+        keys = list(self._that_work())
         for action in _GIVEN_UP_FIRST:
             if sum(len(key) + len(does) + 3 for key, does, _ in keys) <= self.size.width - len(
                 self._counted()
@@ -67,3 +79,10 @@ class KeysLine(Widget):
                 break
             keys = [key for key in keys if key[2] != action]
         return keys
+
+    def _that_work(self) -> tuple[Key, ...]:
+        if self.searching:
+            return SEARCHING_KEYS
+        if self.typing:
+            return TYPING_KEYS[1:] if self.status.failure else TYPING_KEYS
+        return ENDED_KEYS if self.status.failure else KEYS

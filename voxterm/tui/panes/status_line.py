@@ -23,7 +23,7 @@ SIGNS: dict[State, tuple[str, str]] = {
 }
 """The sign and the colour of each state: as in the talk, the person has the colour of plain text."""
 
-_NOT_LISTENING: dict[DeviceStatus | None, tuple[str, str, str]] = {
+NOT_LISTENING: dict[DeviceStatus | None, tuple[str, str, str]] = {
     DeviceStatus.MISSING: ("○", "$text-warning", "no mic"),
     DeviceStatus.RECONNECTING: ("↻", "$text-warning", "reconnecting"),
 }
@@ -65,8 +65,10 @@ class StatusLine(Widget):
 
     def _state(self) -> tuple[str, str, str]:
         """Sign, colour and word."""
-        if self.status.state is State.LISTENING and self.devices.microphone.status in _NOT_LISTENING:
-            return _NOT_LISTENING[self.devices.microphone.status]
+        if self.status.leaving:
+            return "◌", "$text-warning", "ending …"
+        if self.status.state is State.LISTENING and self.devices.microphone.status in NOT_LISTENING:
+            return NOT_LISTENING[self.devices.microphone.status]
         return *SIGNS[self.status.state], self._word()
 
     def _word(self) -> str:
