@@ -34,8 +34,7 @@ from voxterm.events import (
     State,
     StateChanged,
 )
-from voxterm.tui import app as app_module
-from voxterm.tui import model
+from voxterm.tui import model, talk_app
 from voxterm.tui.dialogue import Notice
 from voxterm.tui.main_screen import MainScreen
 from voxterm.tui.model import ScreenModel
@@ -73,7 +72,7 @@ async def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
 async def test_a_conversation_that_does_not_end_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app_module, "STOP_S", 0.01)
+    monkeypatch.setattr(talk_app, "STOP_S", 0.01)
     controls = ScriptedControls(READY, ends_slowly=True)
     app = app_of(controls)
     async with on_screen(app, (80, 24)) as pilot:

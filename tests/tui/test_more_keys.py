@@ -46,7 +46,7 @@ from voxterm.events import (
     VoiceChanged,
 )
 from voxterm.gauges import Gauges
-from voxterm.tui import app as app_module
+from voxterm.tui import talk_app
 from voxterm.tui.app import VoxtermApp
 from voxterm.tui.controls import Conversing
 from voxterm.tui.dialogs.question import Question
@@ -275,7 +275,7 @@ async def test_break_a_second_time_does_not_wait(monkeypatch: pytest.MonkeyPatch
         gone.append(app)
 
     monkeypatch.setattr("voxterm.tui.terminal.terminal_app.leave_at_once", gone_at_once)
-    monkeypatch.setattr(app_module, "STOP_S", 0.2)
+    monkeypatch.setattr(talk_app, "STOP_S", 0.2)
     app = app_of(ScriptedControls(READY, ends_slowly=True))
     async with on_screen(app) as pilot:
         await press(pilot, "ctrl+c")
