@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voxterm.cli.casting import cast_of, casting_of, wishes_of
+from voxterm.cli.casting import cast_of, casting_of, checkpoints_of, wishes_of
 from voxterm.cli.say import SPEAKING
 from voxterm.cli.transcribe import hearing
 from voxterm.config import DialogueSettings, PersonaSettings, Settings, SpeechSettings, TurnSettings
@@ -55,6 +55,24 @@ def test_one_broken_voice_takes_no_profile_down(tmp_path: Path, monkeypatch: pyt
     assert cast.voice.engine == "espeak"
     assert any("speaks in its place" in note for note in cast.notes)
     assert wishes_of(Settings()).checkpoints["orpheus"].startswith("canopylabs/")
+
+
+@pytest.mark.parametrize(
+    ("machine", "wanted"),
+    [
+        (imagined_machine(80 * GB), ["Voxtral-Mini-3B-2507", "orpheus-3b-0.1-ft", "snac_24khz"]),
+        (Machine(None, "there is no GPU", Ram(8 * GB, 8 * GB, 0), 10e9), ["Kokoro-82M"]),
+        (Machine(None, "there is no GPU", Ram(GB, GB, 0), 10e9), []),
+    ],
+    ids=["a GPU", "a CPU", "too little"],
+)
+def test_for_auto_only_what_would_be_loaded_here_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine, wanted: list[str]
+) -> None:
+    """Without a GPU 16 GB would lie there for nothing."""
+    monkeypatch.setattr("voxterm.plan.profiles.this_machine", lambda environ: machine)
+    assert [place.rpartition("/")[2] for place in checkpoints_of("auto", Settings())] == wanted
+    assert len(checkpoints_of("voxtral-orpheus", Settings())) == 3
 
 
 def own_profile(*engines: str, second_choice: str = "") -> Settings:

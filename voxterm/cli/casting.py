@@ -19,7 +19,7 @@ from voxterm.engines.protocols import Voice
 from voxterm.engines.registry import Profile
 from voxterm.errors import EngineLoadError, VoiceError
 from voxterm.gpu import parse_size
-from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for, playing, unloadable
+from voxterm.plan import AUTO, EMBEDDED, Plan, Wishes, plan_for, playing, preview, unloadable
 from voxterm.voices import Catalogue, voices_folder
 
 WITHOUT_PACKAGES = "the packages of the speech models are not installed"
@@ -134,14 +134,18 @@ def wishes_of(settings: Settings) -> Wishes:
 
 
 def checkpoints_of(profile: str, settings: Settings) -> tuple[str, ...]:
-    """The checkpoints that a profile loads; for `auto` those of the best one.
+    """The checkpoints that a profile loads; for `auto` those that it would load on this machine.
 
     Raises:
         ConfigError: there is no such profile.
     """
-    profiles = registry.profiles(settings.profiles, settings.engines)
-    name = next(iter(profiles)) if profile == AUTO else profile
-    engines = registry.profile_named(name, profiles).declared
+    wishes = wishes_of(settings)
+    engines: Collection[Declaration]
+    if profile == AUTO:
+        plan = preview(AUTO, wishes, os.environ)
+        engines = [ENGINES[name] for name in plan.placements]
+    else:
+        engines = registry.profile_named(profile, wishes.profiles).declared
     return tuple(place for engine in engines for place in _checkpoints(engine, settings).values())
 
 

@@ -150,7 +150,11 @@ def _session_arguments(commands: Commands) -> None:
 def _fetch_arguments(commands: Commands) -> None:
     fetch = command(commands, "fetch", "download the checkpoints that a profile needs")
     fetch.add_argument(
-        "what", nargs="?", default="", metavar="PROFILE", help="or one checkpoint, as OWNER/REPO"
+        "what",
+        nargs="?",
+        default="",
+        metavar="PROFILE",
+        help="or one checkpoint, as OWNER/REPO (what auto would take on this machine)",
     )
     setting_arguments(fetch)
 
