@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -36,13 +37,20 @@ def prompts(tokenizers: dict[str, Any]) -> ChatPrompts:
     return ChatPrompts(tokenizers["qwen2"], "tiny", lambda: DAY)
 
 
-def with_template(tokenizer: Any, template: str | None) -> ChatPrompts:
+@contextmanager
+def templated(tokenizer: Any, template: str | None) -> Iterator[Any]:
+    """The tokenizer, with this template meanwhile."""
     kept = tokenizer.chat_template
     tokenizer.chat_template = template
     try:
-        return ChatPrompts(tokenizer, "tiny", lambda: DAY)
+        yield tokenizer
     finally:
         tokenizer.chat_template = kept
+
+
+def with_template(tokenizer: Any, template: str | None) -> ChatPrompts:
+    with templated(tokenizer, template):
+        return ChatPrompts(tokenizer, "tiny", lambda: DAY)
 
 
 def read(prompts: ChatPrompts, history: Sequence[Message], room: int = 4000) -> str:
@@ -85,13 +93,8 @@ LEFT_OUT = CHATML.replace("for message in messages", "for message in messages if
 def test_a_template_without_a_system_role_gets_its_text_in_the_first_line(
     tokenizers: dict[str, Any], template: str
 ) -> None:
-    tokenizer = tokenizers["qwen2"]
-    kept = tokenizer.chat_template
-    tokenizer.chat_template = template
-    try:
+    with templated(tokenizers["qwen2"], template) as tokenizer:
         text = read(ChatPrompts(tokenizer, "tiny", lambda: DAY), HISTORY)
-    finally:
-        tokenizer.chat_template = kept
     assert text.startswith("<|im_start|>user\nBe kind.\n\nWho are you?<|im_end|>")
 
 
@@ -241,13 +244,8 @@ def test_a_template_that_tells_the_date_is_given_it_in_english(
     tokenizers: dict[str, Any], day: date, told: str
 ) -> None:
     """Left to itself Llama 3.1's tells a day of 2024."""
-    tokenizer = tokenizers["llama"]
-    kept = tokenizer.chat_template
-    tokenizer.chat_template = DATED
-    try:
+    with templated(tokenizers["llama"], DATED) as tokenizer:
         text = read(ChatPrompts(tokenizer, "tiny", lambda: day), HISTORY)
-    finally:
-        tokenizer.chat_template = kept
     assert f"Today Date: {told}\n\nBe kind.<|eot_id|>" in text
 
 

@@ -6,10 +6,10 @@ tells of every profile what would become of it.
 
 from __future__ import annotations
 
+from voxterm.engines.registry import AUTO
 from voxterm.plan.choice import LADDER, Device, DeviceUse, Plan, make_plan
 from voxterm.plan.here import EMBEDDED, Machine, imagined_machine, this_machine
 from voxterm.plan.profiles import (
-    AUTO,
     Outlook,
     State,
     auto_plan,

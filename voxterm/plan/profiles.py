@@ -9,13 +9,12 @@ from typing import Literal, TypeAlias
 from voxterm.checkpoints.finding import absent, is_repo
 from voxterm.engines.declared.declaration import IMPORTANCE
 from voxterm.engines.declared.engines import ENGINES
-from voxterm.engines.registry import Profile, profile_named
+from voxterm.engines.registry import AUTO, Profile, profile_named
 from voxterm.errors import CheckpointError
 from voxterm.plan.choice import Plan
 from voxterm.plan.here import EMBEDDED, Machine, no_models, plan_of, this_machine
 from voxterm.plan.wishes import Wishes
 
-AUTO = "auto"
 INSTALL_MODELS = "pip install 'voxterm[models]'"
 FETCH = "voxterm fetch "
 KEEPS_UP = "voxterm --profile auto, which takes what keeps up; `voxterm plan` tells more"

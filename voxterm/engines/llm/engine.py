@@ -22,7 +22,8 @@ from voxterm.engines.llm.prompt import ChatPrompts
 from voxterm.engines.llm.text import TokenText
 from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
-from voxterm.engines.protocols import Delta, LoadProgress, Message, Placement, Replied, Speed
+from voxterm.engines.one_model import OneModel
+from voxterm.engines.protocols import Delta, LoadProgress, Message, Placement, Replied
 from voxterm.engines.tempo import Tempo
 from voxterm.engines.thinking import ThinkingFilter
 from voxterm.errors import EngineError
@@ -46,7 +47,7 @@ class _Loaded:
     memory_bytes: Mapping[str, int]
 
 
-class TransformersLlm:
+class TransformersLlm(OneModel[_Loaded]):
     """A `LanguageModel`."""
 
     def __init__(
@@ -57,25 +58,10 @@ class TransformersLlm:
         today: Callable[[], date] = date.today,
     ) -> None:
         """`now`: seconds, by which its speed is measured; `today`: the date that it is told."""
-        self.name = "llm"
-        self.placement = placement
+        super().__init__("llm", TITLE, placement)
         self._settings = settings or LlmSettings()
         self._now = now
         self._today = today
-        self._loaded: _Loaded | None = None
-        self._speed: Speed | None = None
-
-    @property
-    def memory_bytes(self) -> Mapping[str, int]:
-        """What it holds on its device, by what holds it; nothing before `load`."""
-        loaded = self._loaded  # read once: another thread may close it
-        return loaded.memory_bytes if loaded else {}
-
-    @property
-    def speeds(self) -> Mapping[str, Speed]:
-        """How fast it wrote its last reply, thoughts included: `protocols.PacedEngine`."""
-        speed = self._speed
-        return {TITLE: speed} if speed else {}
 
     def load(self, progress: LoadProgress) -> None:
         """Take up the model, and memory for its context.

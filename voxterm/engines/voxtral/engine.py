@@ -24,6 +24,7 @@ from voxterm.engines.declared import voxtral as declared
 from voxterm.engines.log_mel import windows_of
 from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
+from voxterm.engines.one_model import OneModel
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
@@ -32,7 +33,6 @@ from voxterm.engines.protocols import (
     Message,
     Placement,
     Samples,
-    Speed,
     Transcript,
     Understood,
 )
@@ -82,7 +82,7 @@ class _Question:
     limits: tuple[int, ...]
 
 
-class Voxtral:
+class Voxtral(OneModel[_Loaded]):
     """A `SpeechLanguageModel`."""
 
     def __init__(
@@ -96,28 +96,13 @@ class Voxtral:
 
         `now`: seconds, by which its speed is measured.
         """
-        self.name = "voxtral"
-        self.placement = placement
+        super().__init__("voxtral", TITLE, placement)
         self._checkpoint = checkpoint
         self._settings = settings or VoxtralSettings()
         self._now = now
-        self._loaded: _Loaded | None = None
-        self._speed: Speed | None = None
         self._heard: list[Samples] = []
         self._heard_samples = 0
         self._encoded: tuple[int, Tensor] | None = None  # samples; (375 · windows, hidden)
-
-    @property
-    def memory_bytes(self) -> Mapping[str, int]:
-        """What it holds on its device, by what holds it; nothing before `load`."""
-        loaded = self._loaded  # read once: another thread may close it
-        return loaded.memory_bytes if loaded else {}
-
-    @property
-    def speeds(self) -> Mapping[str, Speed]:
-        """How fast it wrote its last reply: `protocols.PacedEngine`."""
-        speed = self._speed
-        return {TITLE: speed} if speed else {}
 
     def load(self, progress: LoadProgress) -> None:
         """Take up the model, and memory for `placement.context_tokens` in each row.

@@ -17,6 +17,7 @@ from voxterm.engines.declared import voxtral_realtime as declared
 from voxterm.engines.declared.voxtral_realtime import VoxtralRealtimeSettings
 from voxterm.engines.mapped import WEIGHT_BYTES
 from voxterm.engines.memory import failures, free_caches, within_memory
+from voxterm.engines.one_model import OneModel
 from voxterm.engines.protocols import (
     HEARING_RATE_HZ,
     AudioEncoded,
@@ -24,7 +25,6 @@ from voxterm.engines.protocols import (
     LoadProgress,
     Placement,
     Samples,
-    Speed,
     Transcript,
 )
 from voxterm.engines.silence import RMS_SAMPLES, is_silence
@@ -77,7 +77,7 @@ class _Turn:
         return not self.was_loud and is_silence(self.unjudged)
 
 
-class VoxtralRealtime:
+class VoxtralRealtime(OneModel[_Loaded]):
     """A `Transcriber`."""
 
     def __init__(
@@ -87,25 +87,10 @@ class VoxtralRealtime:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`now`: seconds, by which its speed is measured and its work in a `feed` bounded."""
-        self.name = "voxtral_realtime"
-        self.placement = placement
+        super().__init__("voxtral_realtime", TITLE, placement)
         self._settings = settings or VoxtralRealtimeSettings()
         self._now = now
-        self._loaded: _Loaded | None = None
-        self._speed: Speed | None = None
         self._turn = self._new_turn()
-
-    @property
-    def memory_bytes(self) -> Mapping[str, int]:
-        """What it holds on its device, by what holds it; nothing before `load`."""
-        loaded = self._loaded  # read once: another thread may close it
-        return loaded.memory_bytes if loaded else {}
-
-    @property
-    def speeds(self) -> Mapping[str, Speed]:
-        """How fast it takes in frames: `protocols.PacedEngine`."""
-        speed = self._speed
-        return {TITLE: speed} if speed else {}
 
     def load(self, progress: LoadProgress) -> None:
         """Take up the model, and memory for `placement.context_tokens`.
