@@ -20,7 +20,6 @@ from voxterm.doctor.examination import Asked, Report, examine
 from voxterm.doctor.facts import Facts
 from voxterm.doctor.finding import GROUPS, Finding, Verdict
 from voxterm.errors import InputError
-from voxterm.personality import personalities
 from voxterm.tui.terminal.safe_text import safe_line
 from voxterm.voices import Catalogue, voices_folder
 
@@ -66,7 +65,6 @@ def _settings(arguments: argparse.Namespace) -> tuple[Settings, InputError | Non
     flags = setting_flags(arguments)
     try:
         settings = load_settings(arguments.config, flags, os.environ).settings
-        personalities(settings.dialogue)  # refuses a language that nobody knows
         return with_persona(settings, flags), None
     except InputError as error:
         return load_settings(None, flags, NO_LAYERS).settings, error
